@@ -1,0 +1,229 @@
+package roost
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"roost/internal/uri"
+	"roost/store"
+)
+
+// Config is every setting of a server. The zero value is a server with the
+// document's defaults. Where a field is a limit or a duration, zero means the
+// default that its comment names and a negative value means none. A server copies
+// its Config; changing it later has no effect.
+type Config struct {
+	// Port is where Start listens, on every interface: 80 by default. Port 443
+	// needs KeyFile and CertFile. Leave it zero where Addr is given.
+	Port int
+
+	// Addr is where Start listens instead: "host:port", where an empty host is
+	// every interface and port 0 lets the system choose, or "unix:///path" for a
+	// Unix socket, made with mode 0600.
+	Addr string
+
+	// KeyFile and CertFile are PEM files with a private key and its certificate
+	// chain. With both, Start and Serve speak TLS, on any port, and never
+	// answer in the clear. One without the other is an error.
+	KeyFile, CertFile string
+
+	// Prefix is the path under which the server is reached, such as "/api",
+	// when another router stands before it. It precedes every URI in what
+	// clients see; resources and callbacks are without it. The router may
+	// strip it from the request (as http.StripPrefix does) or leave it.
+	Prefix string
+
+	// Hosts, where not empty, are the only names the server answers to: the Host
+	// of a request, without its port, must be one of them (rule 6), else 421.
+	// It is the defence against DNS rebinding.
+	Hosts []string
+
+	// CORS lists the origins whose pages may read and write, such as
+	// "https://app.example", or "*" for all. By default no foreign page can
+	// read an answer, nor change anything (rule 22).
+	CORS []string
+
+	// MaxURI is the number of resources the server holds at most, whoever made
+	// them: 100 by default.
+	MaxURI int
+
+	// MaxBodyBytes is the longest content a request may bring: 1 MiB by default.
+	MaxBodyBytes int64
+
+	// MaxPendingBytes bounds the contents being received together: 64 MiB by
+	// default. A request beyond it is answered 503.
+	MaxPendingBytes int64
+
+	// MaxConns is how many connections are open together on all listeners:
+	// 16,384 by default. Others wait until one closes.
+	MaxConns int
+
+	// MaxQueuedCallbacks and MaxQueuedBytes bound the callbacks that wait for
+	// their turn, in number and in content: 1,024 and 16 MiB by default. Nothing is
+	// dropped beyond them: a connection whose resource has a callback is then
+	// not read from, after its response, until there is room.
+	MaxQueuedCallbacks int
+	MaxQueuedBytes     int64
+
+	// Timeouts bound how long a client may take.
+	Timeouts Timeouts
+
+	// MediaTypes are accepted in PUT and POST beside the document's six.
+	MediaTypes []string
+
+	// ContentSecurityPolicy, where set, is sent with every HTML and XML value.
+	// By default those that came in a request are sandboxed and those of the
+	// program are not (rule 30).
+	ContentSecurityPolicy string
+
+	// BareChildren makes the resources that POST creates start with no method
+	// registered. By default they answer as the resource they were made under.
+	BareChildren bool
+
+	// Store keeps the representations. By default they are in memory and gone
+	// with the server. A store given here is not closed by the server.
+	Store store.Store
+
+	// Gate, where set, is asked about each request after the cross-origin rule
+	// let it pass.
+	Gate Gate
+
+	// Observer, where set, is told of each request, connection and change.
+	Observer Observer
+
+	// Logger gets what has no caller to be returned to: panics of callbacks,
+	// failures of the store, errors of connections. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// Timeouts bound how long a client may take (rule 13).
+type Timeouts struct {
+	// Idle is how long a connection may be silent between requests: 60 s.
+	Idle time.Duration
+
+	// Head is how long a request's head may take from its first octet: 5 s.
+	Head time.Duration
+
+	// Content is how long a request's content may take: 15 s, and one second
+	// more for each ContentRate octets received, 8,192 by default.
+	Content     time.Duration
+	ContentRate int64
+
+	// Write is how long a client may take none of a response: 15 s. Progress
+	// is seen in steps of 16 KiB.
+	Write time.Duration
+}
+
+const (
+	defaultPort               = 80
+	tlsPort                   = 443
+	defaultMaxURI             = 100
+	defaultMaxBodyBytes       = 1 << 20
+	defaultMaxPendingBytes    = 64 << 20
+	defaultMaxConns           = 1 << 14
+	defaultMaxQueuedCallbacks = 1 << 10
+	defaultMaxQueuedBytes     = 16 << 20
+	defaultContentRate        = 8 << 10
+)
+
+// withDefaults fills in what was left zero.
+func (c Config) withDefaults() Config {
+	if c.Addr == "" {
+		c.Addr = fmt.Sprintf(":%d", cmp.Or(c.Port, defaultPort))
+	}
+	c.MaxURI = cmp.Or(c.MaxURI, defaultMaxURI)
+	c.MaxBodyBytes = cmp.Or(c.MaxBodyBytes, defaultMaxBodyBytes)
+	c.MaxPendingBytes = cmp.Or(c.MaxPendingBytes, defaultMaxPendingBytes)
+	c.MaxConns = cmp.Or(c.MaxConns, defaultMaxConns)
+	c.MaxQueuedCallbacks = cmp.Or(c.MaxQueuedCallbacks, defaultMaxQueuedCallbacks)
+	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, defaultMaxQueuedBytes)
+	c.Timeouts.Idle = cmp.Or(c.Timeouts.Idle, 60*time.Second)
+	c.Timeouts.Head = cmp.Or(c.Timeouts.Head, 5*time.Second)
+	c.Timeouts.Content = cmp.Or(c.Timeouts.Content, 15*time.Second)
+	c.Timeouts.ContentRate = cmp.Or(c.Timeouts.ContentRate, defaultContentRate)
+	c.Timeouts.Write = cmp.Or(c.Timeouts.Write, 15*time.Second)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
+	return c
+}
+
+// Validate says whether a server can be made of c. Its error names the field
+// and is ErrConfig. Files and addresses are looked at only when they are used.
+func (c Config) Validate() error {
+	for _, check := range []func() error{c.checkAddr, c.checkTLS, c.checkPrefix, c.checkOrigins, c.checkTypes} {
+		if err := check(); err != nil {
+			return &Error{Op: "configure", Kind: ErrConfig, Err: err}
+		}
+	}
+	return nil
+}
+
+func (c Config) checkAddr() error {
+	if c.Port < 0 || c.Port > 65535 {
+		return fmt.Errorf("Port %d is not a port: give 1 to 65535", c.Port)
+	}
+	if c.Addr == "" || isUnixAddr(c.Addr) {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		return fmt.Errorf(`Addr %q: %w: give "host:port" or "unix:///path"`, c.Addr, err)
+	}
+	if c.Port != 0 {
+		return fmt.Errorf("Addr %q and Port %d both say where to listen: give one", c.Addr, c.Port)
+	}
+	return nil
+}
+
+func (c Config) checkTLS() error {
+	switch {
+	case c.KeyFile != "" && c.CertFile == "":
+		return fmt.Errorf("KeyFile %q without CertFile: give both, or neither", c.KeyFile)
+	case c.CertFile != "" && c.KeyFile == "":
+		return fmt.Errorf("CertFile %q without KeyFile: give both, or neither", c.CertFile)
+	case c.KeyFile == "" && c.port() == tlsPort:
+		return errors.New("port 443 is for HTTPS: give KeyFile and CertFile, or another port")
+	}
+	return nil
+}
+
+func (c Config) port() int {
+	_, port, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return c.Port
+	}
+	n, _ := net.LookupPort("tcp", port)
+	return n
+}
+
+func (c Config) checkPrefix() error {
+	if c.Prefix == "" {
+		return nil
+	}
+	key, err := uri.Register(c.Prefix)
+	switch {
+	case err != nil:
+		return fmt.Errorf("Prefix %q: %w", c.Prefix, err)
+	case strings.HasSuffix(key, "/"):
+		return fmt.Errorf(`Prefix %q ends in "/": leave it away`, c.Prefix)
+	case key != c.Prefix:
+		return fmt.Errorf("Prefix %q is not in normal form: write %q", c.Prefix, key)
+	}
+	return nil
+}
+
+func (c Config) checkOrigins() error {
+	_, err := newCrossOrigin(c.CORS)
+	return err
+}
+
+func (c Config) checkTypes() error {
+	_, err := acceptTypes(c.MediaTypes)
+	if err != nil {
+		return fmt.Errorf("MediaTypes: %w", err)
+	}
+	return nil
+}

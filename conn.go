@@ -1,0 +1,215 @@
+package roost
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// connections are those of all listeners of a server together: counted, observed,
+// and closed so that the last answer arrives.
+type connections struct {
+	slots    chan struct{} // one for each connection that may be open; nil for no limit
+	observer Observer
+	rushed   atomic.Bool   // no more lingering
+	number   atomic.Uint64 // of connections that have no address
+
+	mu   sync.Mutex
+	open map[*conn]struct{}
+}
+
+func newConnections(limit int, o Observer) *connections {
+	c := &connections{observer: o, open: make(map[*conn]struct{})}
+	if limit > 0 {
+		c.slots = make(chan struct{}, limit)
+	}
+	return c
+}
+
+// requested notes that a first request came by a connection. net/http calls it for
+// every change of a connection's state.
+func (c *connections) requested(nc net.Conn, state http.ConnState) {
+	if state != http.StateActive {
+		return
+	}
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	if conn, ok := nc.(*conn); ok && !conn.requested.Load() {
+		conn.requested.Store(true)
+	}
+}
+
+// closeUnused closes the connections that no request has come by. Clients open some
+// ahead of need, and net/http's Shutdown would wait five seconds for them.
+func (c *connections) closeUnused() {
+	c.mu.Lock()
+	var unused []*conn
+	for conn := range c.open {
+		if !conn.requested.Load() {
+			unused = append(unused, conn)
+		}
+	}
+	c.mu.Unlock()
+	for _, conn := range unused {
+		conn.Close()
+	}
+}
+
+// hurry lets connections close at once from now on.
+func (c *connections) hurry() { c.rushed.Store(true) }
+
+func (c *connections) listener(l net.Listener) net.Listener {
+	return &listener{Listener: l, all: c, done: make(chan struct{})}
+}
+
+// listener accepts only while there is a slot: further connections wait in the
+// system's queue, and the listener can be closed meanwhile.
+type listener struct {
+	net.Listener
+	all  *connections
+	done chan struct{}
+	once sync.Once
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	if l.all.slots != nil {
+		select {
+		case l.all.slots <- struct{}{}:
+		case <-l.done:
+			return nil, net.ErrClosed
+		}
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		l.all.release()
+		return nil, err
+	}
+	conn := &conn{Conn: c, all: l.all, listener: l.Addr().String(), start: time.Now()}
+	if _, ok := c.(*net.UnixConn); ok {
+		conn.peer = unixPeer(l.all.number.Add(1))
+	}
+	l.all.mu.Lock()
+	l.all.open[conn] = struct{}{}
+	l.all.mu.Unlock()
+	return conn, nil
+}
+
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return l.Listener.Close()
+}
+
+// release gives back the slot of a connection, or of one that was not accepted.
+func (c *connections) release() {
+	if c.slots != nil {
+		<-c.slots
+	}
+}
+
+// unixPeer names the other end of a connection by a Unix socket, which has no
+// address of its own.
+type unixPeer uint64
+
+func (unixPeer) Network() string  { return "unix" }
+func (p unixPeer) String() string { return fmt.Sprintf("unix#%d", uint64(p)) }
+
+// The bounds of a lingering close (RFC 9112 §9.6).
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = 256 << 10
+)
+
+// conn is an accepted connection below TLS and net/http. When net/http closes it
+// after an answer while the client may still be sending, the system would
+// answer what arrives with a reset, which can overtake the answer. So Close ends
+// the sending side first, and drains what comes for a while.
+type conn struct {
+	net.Conn
+	all      *connections
+	listener string
+	peer     net.Addr // where the connection itself knows none
+	start    time.Time
+
+	received, sent atomic.Int64
+	requested      atomic.Bool // a request came
+	reading        atomic.Bool // another goroutine waits for input
+	ended          atomic.Bool // input is at its end
+	closeOnce      sync.Once
+	closeErr       error
+}
+
+func (c *conn) RemoteAddr() net.Addr {
+	if c.peer != nil {
+		return c.peer
+	}
+	return c.Conn.RemoteAddr()
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	c.reading.Store(true)
+	n, err := c.Conn.Read(p)
+	c.reading.Store(false)
+	c.received.Add(int64(n))
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.ended.Store(true)
+	}
+	return n, err
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.sent.Add(int64(n))
+	return n, err
+}
+
+// CloseWrite is what net/http and crypto/tls ask for to end the sending side.
+func (c *conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}
+
+func (c *conn) Close() error {
+	c.closeOnce.Do(func() {
+		if c.lingers() {
+			c.linger()
+		}
+		c.closeErr = c.Conn.Close()
+		c.all.mu.Lock()
+		delete(c.all.open, c)
+		c.all.mu.Unlock()
+		c.all.release()
+		if o := c.all.observer; o != nil {
+			o.Connection(&ConnectionRecord{
+				Listener: c.listener, Peer: c.RemoteAddr().String(),
+				Start: c.start, Duration: time.Since(c.start),
+				Received: c.received.Load(), Sent: c.sent.Load(),
+			})
+		}
+	})
+	return c.closeErr
+}
+
+// lingers says whether an answer may still be on its way to a client that has not
+// ended its side. A connection that somebody is reading from is idle, or closed by
+// the program, and has none.
+func (c *conn) lingers() bool {
+	return c.sent.Load() > 0 && !c.ended.Load() && !c.reading.Load() && !c.all.rushed.Load()
+}
+
+func (c *conn) linger() {
+	if err := c.CloseWrite(); err != nil {
+		return
+	}
+	c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+	io.Copy(io.Discard, io.LimitReader(c.Conn, lingerBytes))
+}

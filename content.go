@@ -1,0 +1,124 @@
+package roost
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// budget bounds the octets that are held for contents being received. Its zero
+// limit means none.
+type budget struct {
+	limit int64
+	held  atomic.Int64
+}
+
+func (b *budget) take(n int64) bool {
+	if held := b.held.Add(n); b.limit > 0 && held > b.limit {
+		b.held.Add(-n)
+		return false
+	}
+	return true
+}
+
+func (b *budget) give(n int64) { b.held.Add(-n) }
+
+// firstRead is the buffer that content starts in. It grows with what arrives, so
+// that a large Content-Length alone reserves nothing.
+const firstRead = 4 << 10
+
+// contentReader receives the content of one request, within a limit, a budget and
+// its time (rules 12 to 14).
+type contentReader struct {
+	body     io.Reader
+	deadline func(time.Time) error // of reads; nil where none can be set
+	timeouts *Timeouts
+	budget   *budget
+	reserved int64 // of the budget; whoever made the reader gives it back
+
+	buf   []byte
+	start time.Time
+	until int64 // octets that the deadline in force was set for
+}
+
+// read returns the content, how much of it came, and what kept it from being
+// whole. limit is its longest length, declared its length if that is known, else
+// negative.
+func (c *contentReader) read(limit, declared int64) ([]byte, int64, contentFault) {
+	c.start = time.Now()
+	c.extend()
+	for {
+		if len(c.buf) == cap(c.buf) && !c.grow(declared) {
+			return nil, int64(len(c.buf)), contentNoRoom
+		}
+		n, err := c.body.Read(c.buf[len(c.buf):cap(c.buf)])
+		c.buf = c.buf[:len(c.buf)+n]
+		count := int64(len(c.buf))
+		switch {
+		case limit >= 0 && count > limit:
+			return nil, count, contentLarge
+		case errors.Is(err, io.EOF):
+			c.clear()
+			return slices.Clip(c.trim()), count, contentWhole
+		case errors.As(err, new(*http.MaxBytesError)): // set by a router before this server
+			return nil, count, contentLarge
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, count, contentLate
+		case err != nil:
+			return nil, count, contentBroken
+		}
+		if count-c.until >= c.timeouts.ContentRate {
+			c.extend()
+		}
+	}
+}
+
+// grow makes room for more: twice what there was, or just what was declared and
+// one octet to see the end in.
+func (c *contentReader) grow(declared int64) bool {
+	size := max(firstRead, 2*int64(cap(c.buf)))
+	if declared >= 0 && declared < size {
+		size = max(declared+1, int64(cap(c.buf))+1)
+	}
+	if !c.budget.take(size - c.reserved) {
+		return false
+	}
+	c.reserved = size
+	grown := make([]byte, len(c.buf), size)
+	copy(grown, c.buf)
+	c.buf = grown
+	return true
+}
+
+// trim copies content that would keep a much larger buffer alive.
+func (c *contentReader) trim() []byte {
+	if cap(c.buf)-len(c.buf) > len(c.buf)/8+64 {
+		return slices.Clone(c.buf)
+	}
+	return c.buf
+}
+
+// extend sets the time by which the content must be whole, for what came so far.
+func (c *contentReader) extend() {
+	if c.deadline == nil || c.timeouts.Content < 0 {
+		return
+	}
+	c.until = int64(len(c.buf))
+	extra := time.Duration(0)
+	if rate := c.timeouts.ContentRate; rate > 0 {
+		extra = time.Duration(c.until/rate) * time.Second
+	}
+	c.deadline(c.start.Add(c.timeouts.Content + extra))
+}
+
+// clear takes the deadline away, so that it can't end what the request waits for
+// next.
+func (c *contentReader) clear() {
+	if c.deadline != nil && c.timeouts.Content >= 0 {
+		c.deadline(time.Time{})
+	}
+}

@@ -1,0 +1,273 @@
+package roost
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// referencePlane carries the steps of a request out on net/http. What it can't do
+// there by the letter is listed in docs/http.md.
+type referencePlane struct {
+	server *Server
+
+	// own says that the requests come by the server's own listeners, whose
+	// write timeout net/http has set when a handler starts.
+	own bool
+}
+
+// call is one request on the reference plane.
+type call struct {
+	plane *referencePlane
+	w     http.ResponseWriter
+	r     *http.Request
+
+	head    Head
+	request request
+	content contentReader
+	whole   bool // the content was read to its end
+	waited  bool // for content or a store, longer than a head takes
+
+	delivery *delivery   // where the resource has a callback
+	fields   http.Header // allFields of the request, once needed
+	start    time.Time
+	sent     int64 // octets of the answer's content
+}
+
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+func (p *referencePlane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := calls.Get().(*call)
+	c.plane, c.w, c.r, c.start = p, w, r, time.Now()
+	c.serve()
+	*c = call{}
+	calls.Put(c)
+}
+
+func (c *call) serve() {
+	s := c.plane.server
+	defer c.settle()
+	readHead(&c.head, c.r)
+	q := &c.request
+	step := q.begin(&s.site, &c.head, c.start)
+	switch {
+	case s.closing.Load():
+		q.callback = nil
+		step = q.refuse(problemStopping.with("The server is stopping; nothing was changed."))
+	case q.callback != nil:
+		c.delivery = s.courier.begin(q.callback, q.entry.key, c.r.RemoteAddr)
+		q.mark = c.delivery
+	}
+	for step != stepReply {
+		switch step {
+		case stepRead:
+			step = c.read()
+		case stepCommit:
+			c.waited = c.waited || s.storeBlocks
+			step = q.committed(s.store.Commit(c.r.Context(), q.txn))
+		}
+	}
+	c.reply(&q.reply)
+}
+
+// read receives the content.
+func (c *call) read() step {
+	s := c.plane.server
+	c.waited = true
+	c.content = contentReader{
+		body: c.r.Body, deadline: http.NewResponseController(c.w).SetReadDeadline,
+		timeouts: &s.cfg.Timeouts, budget: &s.pending,
+	}
+	content, count, fault := c.content.read(c.request.maxContent, c.head.Length)
+	c.whole = fault == contentWhole
+	return c.request.received(content, fault, count)
+}
+
+// settle ends the call: it tells the observer and the callback, and gives back
+// what the call held. It runs even if a gate or a store panicked.
+func (c *call) settle() {
+	s := c.plane.server
+	if s.cfg.Observer != nil {
+		c.observe()
+	}
+	if c.delivery != nil {
+		c.deliver()
+	}
+	// Only now, so that contents that wait for a full queue of callbacks stay in
+	// the budget.
+	s.pending.give(c.content.reserved)
+}
+
+// writeStep is the most that is written under one deadline: a reader makes
+// progress if it takes as much within Timeouts.Write.
+const writeStep = 16 << 10
+
+// reply sends the answer.
+func (c *call) reply(a *reply) {
+	h := c.w.Header()
+	for i := range a.fields {
+		h[a.fields[i].Name] = a.fields[i].Values
+	}
+	for i := range a.more {
+		f := &a.more[i]
+		if before := h[f.Name]; len(before) > 0 {
+			h[f.Name] = append(before[:len(before):len(before)], f.Values...)
+		} else {
+			h[f.Name] = f.Values
+		}
+	}
+	unread := c.head.hasContent() && !c.whole
+	// A client that waits for 100 (Continue) may send the content after all, or
+	// the next request instead: nobody can tell which (rule 14).
+	closing := a.close || unread && c.head.expectsContinue()
+	if closing && c.r.ProtoMajor == 1 {
+		h["Connection"] = closeLine
+	}
+	if unread {
+		c.boundDrain(closing)
+	}
+	if c.waited || !c.plane.own || len(a.body) > writeStep {
+		c.boundWrite()
+	}
+	c.w.WriteHeader(a.status)
+	if c.head.Method != "HEAD" {
+		c.write(a.body)
+	}
+}
+
+var closeLine = []string{"close"}
+
+func (c *call) write(body []byte) {
+	for len(body) > 0 {
+		part := body[:min(len(body), writeStep)]
+		n, err := c.w.Write(part)
+		c.sent += int64(n)
+		if err != nil {
+			return // the client is gone, or takes nothing; net/http closes the connection
+		}
+		if body = body[len(part):]; len(body) > 0 {
+			c.boundWrite()
+		}
+	}
+}
+
+// boundWrite gives the client Timeouts.Write to take what is written next.
+func (c *call) boundWrite() {
+	if limit := c.plane.server.cfg.Timeouts.Write; limit > 0 {
+		http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(limit))
+	}
+}
+
+// boundDrain bounds the time in which net/http reads and drops the rest of the
+// content, which it does without any limit of its own: to keep the connection
+// (rule 14), or before it closes one. The server's own connections drain by
+// themselves when they close.
+func (c *call) boundDrain(closing bool) {
+	limit := c.plane.server.cfg.Timeouts.Content
+	switch {
+	case closing && c.r.ProtoMajor > 1:
+		return // net/http resets the stream
+	case closing && c.plane.own:
+		limit = 0
+	case closing:
+		limit = lingerTime
+	case limit < 0:
+		return
+	}
+	http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(limit))
+}
+
+// deliver hands the exchange to the courier when the answer is on the wire, and
+// keeps the connection from its next request while the queue is full.
+func (c *call) deliver() {
+	courier := c.plane.server.courier
+	q := &c.request
+	http.NewResponseController(c.w).Flush()
+	courier.answered(c.delivery, &Exchange{
+		URI: q.entry.uri, Method: verbs[c.head.Method].method,
+		Header: c.allFields(), Body: q.content, NewURI: q.newURI, Status: c.status(),
+		Query: c.head.Query, Peer: c.r.RemoteAddr, TLS: c.r.TLS, Time: c.start,
+	})
+	courier.pause(c.r.Context())
+}
+
+func (c *call) observe() {
+	q := &c.request
+	rec := RequestRecord{
+		Method: c.head.Method, URI: c.head.URI, Query: c.head.Query,
+		Header: c.allFields(), Body: q.content, NewURI: q.newURI, Status: c.status(),
+		Proto: c.r.Proto, Peer: c.r.RemoteAddr, TLS: c.r.TLS,
+		Start: c.start, Duration: time.Since(c.start), Sent: c.sent,
+	}
+	if q.entry != nil {
+		rec.URI = q.entry.uri
+	}
+	c.plane.server.cfg.Observer.Request(&rec)
+}
+
+// status is that of the answer; where a panic kept one from being made, the client
+// saw the connection end.
+func (c *call) status() int {
+	return cmp.Or(c.request.reply.status, http.StatusInternalServerError)
+}
+
+// allFields are the request's field lines, with those that net/http keeps apart
+// (rule 57).
+func (c *call) allFields() http.Header {
+	if c.fields != nil {
+		return c.fields
+	}
+	all := c.r.Header.Clone()
+	if all == nil {
+		all = make(http.Header)
+	}
+	if c.r.Host != "" {
+		all["Host"] = []string{c.r.Host}
+	}
+	if len(c.r.TransferEncoding) > 0 {
+		all["Transfer-Encoding"] = c.r.TransferEncoding
+	}
+	c.fields = all
+	return all
+}
+
+// readHead fills in h from what net/http parsed.
+func readHead(h *Head, r *http.Request) {
+	h.Method, h.Target, h.Host, h.Header = r.Method, r.RequestURI, r.Host, r.Header
+	h.Length, h.Major, h.Minor = r.ContentLength, r.ProtoMajor, r.ProtoMinor
+	h.Peer, h.TLS = r.RemoteAddr, r.TLS
+	if h.Target == "" { // made in this process, not read from a connection
+		h.Target = r.URL.RequestURI()
+		if h.Host == "" {
+			h.Host = "localhost"
+		}
+	}
+	h.rewritten = rewritten(h.Target, r.URL)
+	if h.rewritten {
+		h.router = r.URL.EscapedPath()
+	}
+	for name, values := range r.Header {
+		h.lines.add(name, values)
+	}
+}
+
+// rewritten says whether a router changed the path of a request since target was
+// read. Both are alike to the letter but for odd targets.
+func rewritten(target string, u *url.URL) bool {
+	path, _, _ := strings.Cut(target, "?")
+	if path == u.Path || path == "*" {
+		return false
+	}
+	if _, rest, ok := strings.Cut(path, "://"); ok && !strings.HasPrefix(path, "/") {
+		slash := strings.IndexByte(rest, '/')
+		if slash < 0 {
+			return u.Path != ""
+		}
+		path = rest[slash:]
+	}
+	decoded, err := url.PathUnescape(path)
+	return err == nil && decoded != u.Path
+}

@@ -1,0 +1,200 @@
+package roost
+
+import (
+	"encoding/json"
+	"html"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"roost/internal/negotiate"
+)
+
+// Problem explains an answer of 400 or more: the problem details of RFC 9457.
+// docs/problems.md lists every type with what to do.
+type Problem struct {
+	Type   string `json:"type"` // urn:roost:problem:NAME
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+
+	// Limit, Value and Setting tell, where a limit was passed, what it is, what
+	// was met, and the setting that changes it.
+	Limit   int64  `json:"limit,omitempty"`
+	Value   int64  `json:"value,omitempty"`
+	Setting string `json:"setting,omitempty"`
+
+	// Available lists the media types that a 406 could have been.
+	Available []string `json:"available,omitempty"`
+
+	close bool // the connection ends with this answer
+}
+
+const problemPrefix = "urn:roost:problem:"
+
+// problemKind is one rule's refusal: everything about it that is the same each
+// time.
+type problemKind struct {
+	name   string
+	status int
+	title  string
+	close  bool
+}
+
+// Every kind of refusal, by the rule that it comes from.
+var (
+	problemIncomplete     = kind("incomplete-content", 400, "Incomplete content").closing()            // 11, 12
+	problemBadHost        = kind("bad-host", 400, "Bad Host").closing()                                // 6
+	problemRepeatedField  = kind("repeated-field", 400, "Field sent twice")                            // 7
+	problemBadTarget      = kind("bad-target", 400, "Bad request target").closing()                    // 16, 17
+	problemContentRange   = kind("partial-put", 400, "Partial PUT")                                    // 40
+	problemNotFound       = kind("not-found", 404, "No such resource")                                 // 21
+	problemMethod         = kind("method-not-registered", 405, "Method not registered")                // 21
+	problemNotAcceptable  = kind("not-acceptable", 406, "Not acceptable")                              // 26
+	problemLate           = kind("late-content", 408, "Content came too slowly").closing()             // 13
+	problemTooLarge       = kind("content-too-large", 413, "Content too large").closing()              // 14
+	problemLongTarget     = kind("target-too-long", 414, "Request target too long").closing()          // 4
+	problemMediaType      = kind("media-type-not-accepted", 415, "Media type not accepted")            // 31
+	problemCoding         = kind("coding-not-accepted", 415, "Content coding not accepted")            // 34
+	problemExpectation    = kind("expectation-failed", 417, "Expectation failed").closing()            // 15
+	problemMisdirected    = kind("misdirected", 421, "Misdirected request")                            // 6, 16
+	problemLargeFields    = kind("fields-too-large", 431, "Request fields too large").closing()        // 4
+	problemInternal       = kind("internal", 500, "Internal error")                                    // 53
+	problemUnknownMethod  = kind("method-unknown", 501, "Method unknown")                              // 20
+	problemLongMethod     = kind("method-unknown", 501, "Method unknown").closing()                    // 4
+	problemConnect        = kind("method-unknown", 501, "Method unknown").closing()                    // 20
+	problemBusy           = kind("busy", 503, "Too much at once")                                      // 53
+	problemStopping       = kind("stopping", 503, "Server is stopping")                                // 53
+	problemUnavailable    = kind("store-unavailable", 503, "Store unavailable")                        // 53
+	problemUnknownOutcome = kind("outcome-unknown", 503, "Outcome unknown")                            // 53
+	problemVersion        = kind("version-not-supported", 505, "HTTP version not supported").closing() // 3
+	problemFull           = kind("full", 507, "No room")                                               // 53
+)
+
+func kind(name string, status int, title string) problemKind {
+	return problemKind{name: name, status: status, title: title}
+}
+
+func (k problemKind) closing() problemKind {
+	k.close = true
+	return k
+}
+
+func (k problemKind) with(detail string) *Problem {
+	return &Problem{Type: problemPrefix + k.name, Title: k.title, Status: k.status, Detail: detail, close: k.close}
+}
+
+func (k problemKind) withSetting(setting, detail string) *Problem {
+	p := k.with(detail)
+	p.Setting = setting
+	return p
+}
+
+func (k problemKind) withLimit(limit, value int64, setting, detail string) *Problem {
+	p := k.withSetting(setting, detail)
+	p.Limit, p.Value = limit, value
+	return p
+}
+
+// The forms a problem can take (rule 28).
+var (
+	problemJSON = mustMedia("application/problem+json")
+	plainJSON   = mustMedia(JSON)
+	plainText   = mustMedia(Plain)
+	htmlPage    = mustMedia(Text)
+)
+
+func mustMedia(s string) *negotiate.MediaType {
+	m, err := negotiate.ParseMediaType(s)
+	if err != nil {
+		panic(err)
+	}
+	return &m
+}
+
+// render gives the problem in the form that accept asks for, as content and media type.
+func (p *Problem) render(accept []string) ([]byte, string) {
+	switch form := problemForm(accept); form {
+	case plainText:
+		return p.text(), "text/plain; charset=utf-8"
+	case htmlPage:
+		return p.html(), "text/html; charset=utf-8"
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // a struct of strings and numbers
+	}
+	return append(b, '\n'), "application/problem+json"
+}
+
+// problemForm chooses JSON unless text or HTML is wanted more than it, or asked
+// for by name while it is not.
+func problemForm(accept []string) *negotiate.MediaType {
+	if len(accept) == 0 {
+		return problemJSON
+	}
+	best, weight := problemJSON, max(negotiate.Accept(accept, problemJSON), negotiate.Accept(accept, plainJSON))
+	named := negotiate.Named(accept, problemJSON) || negotiate.Named(accept, plainJSON)
+	for _, m := range []*negotiate.MediaType{plainText, htmlPage} {
+		w := negotiate.Accept(accept, m)
+		if w > weight || best == problemJSON && !named && negotiate.Named(accept, m) {
+			best, weight = m, w
+		}
+	}
+	return best
+}
+
+func (p *Problem) text() []byte {
+	var b strings.Builder
+	b.WriteString(strconv.Itoa(p.Status) + " " + p.Title + "\n")
+	if p.Detail != "" {
+		b.WriteString(p.Detail + "\n")
+	}
+	for _, row := range p.rows() {
+		b.WriteString(row[0] + ": " + row[1] + "\n")
+	}
+	return []byte(b.String())
+}
+
+func (p *Problem) html() []byte {
+	var b strings.Builder
+	title := html.EscapeString(strconv.Itoa(p.Status) + " " + p.Title)
+	b.WriteString("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n")
+	b.WriteString("<title>" + title + "</title>\n<h1>" + title + "</h1>\n")
+	b.WriteString("<p>" + html.EscapeString(p.Detail) + "</p>\n")
+	if rows := p.rows(); len(rows) > 0 {
+		b.WriteString("<dl>\n")
+		for _, row := range rows {
+			b.WriteString("<dt>" + row[0] + "</dt><dd>" + html.EscapeString(row[1]) + "</dd>\n")
+		}
+		b.WriteString("</dl>\n")
+	}
+	b.WriteString("</html>\n")
+	return []byte(b.String())
+}
+
+// rows are what text and HTML tell below the detail.
+func (p *Problem) rows() [][2]string {
+	var rows [][2]string
+	if p.Limit != 0 {
+		rows = append(rows, [2]string{"limit", strconv.FormatInt(p.Limit, 10)}, [2]string{"value", strconv.FormatInt(p.Value, 10)})
+	}
+	if p.Setting != "" {
+		rows = append(rows, [2]string{"setting", p.Setting})
+	}
+	if len(p.Available) > 0 {
+		rows = append(rows, [2]string{"available", strings.Join(p.Available, ", ")})
+	}
+	return append(rows, [2]string{"type", p.Type})
+}
+
+// closes reports whether a problem of this status ends the connection whatever
+// its kind: a gate's too (rule 52).
+func closes(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,
+		http.StatusExpectationFailed, http.StatusRequestHeaderFieldsTooLarge, http.StatusHTTPVersionNotSupported:
+		return true
+	}
+	return false
+}

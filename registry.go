@@ -1,0 +1,327 @@
+package roost
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"roost/store"
+)
+
+// The spaces that a server keeps in its store. A resource's item has the
+// representation and what never changes in its life; its registration has an
+// item of its own, so that neither a PUT nor RegisterRequestHandler writes over
+// what the other wrote. Both are named by the normal form of the URI.
+const (
+	resourceSpace = "resource"
+	handlerSpace  = "handler"
+)
+
+func resourceKey(key string) store.Key { return store.Key{Space: resourceSpace, Name: key} }
+func handlerKey(key string) store.Key  { return store.Key{Space: handlerSpace, Name: key} }
+
+// resourceMeta is the Meta of a resource's item.
+type resourceMeta struct {
+	Type   string `json:"type"`
+	Client bool   `json:"client,omitempty"` // the value came in a request
+
+	// The rest stays the same for the resource's life.
+
+	URI          string `json:"uri,omitempty"` // as the program wrote it, where that isn't the key
+	CacheControl string `json:"cache,omitempty"`
+	Parent       string `json:"parent,omitempty"`  // key of the resource whose POST made it
+	Methods      Method `json:"methods,omitempty"` // what the parent answered then
+}
+
+// handlerMeta is the Meta of a registration's item.
+type handlerMeta struct {
+	Methods Method `json:"methods"`
+}
+
+// encodeMeta never fails: both kinds of Meta are strings, numbers and booleans.
+func encodeMeta(meta any) []byte {
+	b, err := json.Marshal(meta)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// registration is what a resource answers, and whom it tells.
+type registration struct {
+	methods  Method
+	callback Callback
+}
+
+// entry is one life of a resource. Its atomic fields are written by the registry
+// alone.
+type entry struct {
+	key     string
+	uri     string
+	created uint64
+	parent  string
+	methods Method // that it answers where its parent is gone
+
+	current   atomic.Pointer[Representation]
+	own       atomic.Pointer[registration] // nil until it registers its own
+	gone      atomic.Bool
+	adoptable atomic.Bool // brought by the store, and not declared in this process yet
+}
+
+// registry holds every resource of a server, ready to be read. Readers take no
+// lock. Its one writer is apply, which the store calls.
+type registry struct {
+	epoch    string
+	log      *slog.Logger
+	courier  *courier
+	observer Observer
+
+	entries sync.Map // key → *entry
+
+	mu     sync.Mutex // taken after the store's own lock, and before no other
+	live   int        // entries that are not gone
+	sorted []*entry   // by uri; what is gone is dropped at the next listing
+	fresh  []*entry   // made since the last listing
+}
+
+// maxGone is how many entries that are gone the order may hold beyond as many as
+// are live, before they are dropped without a listing.
+const maxGone = 1024
+
+func newRegistry(epoch string, c *courier, cfg *Config) *registry {
+	return &registry{epoch: epoch, log: cfg.Logger, courier: c, observer: cfg.Observer}
+}
+
+func (g *registry) lookup(key string) *entry {
+	v, ok := g.entries.Load(key)
+	if !ok {
+		return nil
+	}
+	return v.(*entry)
+}
+
+// count is how many resources there are.
+func (g *registry) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.live
+}
+
+// registered returns what e answers: by its own registration, or as the resource
+// it was made under, at present. A child whose parent is gone keeps the methods
+// that the parent had when the child was made, and calls nobody back.
+func (g *registry) registered(e *entry) registration {
+	for {
+		if own := e.own.Load(); own != nil {
+			return *own
+		}
+		if e.parent == "" {
+			return registration{}
+		}
+		parent := g.lookup(e.parent)
+		if parent == nil || parent.created > e.created {
+			return registration{methods: e.methods}
+		}
+		e = parent
+	}
+}
+
+// list returns the URIs that start with prefix, sorted.
+func (g *registry) list(prefix string) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sortLocked()
+	from, _ := slices.BinarySearchFunc(g.sorted, prefix, func(e *entry, s string) int { return strings.Compare(e.uri, s) })
+	uris := []string{}
+	for _, e := range g.sorted[from:] {
+		if !strings.HasPrefix(e.uri, prefix) {
+			break
+		}
+		if !isGone(e) {
+			uris = append(uris, e.uri)
+		}
+	}
+	return uris
+}
+
+func isGone(e *entry) bool { return e.gone.Load() }
+
+// sortLocked merges what is fresh into the order: listing after k changes costs one
+// pass and the sorting of k, and the changes themselves cost nothing.
+func (g *registry) sortLocked() {
+	if len(g.fresh) == 0 {
+		return
+	}
+	byURI := func(a, b *entry) int { return strings.Compare(a.uri, b.uri) }
+	slices.SortFunc(g.fresh, byURI)
+	merged := make([]*entry, 0, len(g.sorted)+len(g.fresh))
+	old, fresh := g.sorted, g.fresh
+	for len(old) > 0 || len(fresh) > 0 {
+		var next *entry
+		if len(fresh) == 0 || len(old) > 0 && byURI(old[0], fresh[0]) <= 0 {
+			next, old = old[0], old[1:]
+		} else {
+			next, fresh = fresh[0], fresh[1:]
+		}
+		if !isGone(next) {
+			merged = append(merged, next)
+		}
+	}
+	g.sorted, g.fresh = merged, nil
+}
+
+// apply publishes a batch of the store. It is the only way by which anything
+// becomes visible.
+func (g *registry) apply(b store.Batch) {
+	if b.Reset {
+		g.reset(b)
+	}
+	g.applySpace(resourceSpace, b, g.applyResource)
+	g.applySpace(handlerSpace, b, g.applyHandler)
+}
+
+func (g *registry) applySpace(space string, b store.Batch, apply func(store.Change, any) error) {
+	for _, c := range b.Changes {
+		if c.Item.Key.Space != space {
+			continue
+		}
+		if err := apply(c, b.Mark); err != nil {
+			g.log.Error("store brought an item that can't be read; it is left out", "item", c.Item.Key.String(), "error", err)
+		}
+	}
+}
+
+// reset removes what a batch that starts over no longer has.
+func (g *registry) reset(b store.Batch) {
+	kept := make(map[store.Key]uint64, len(b.Changes))
+	for _, c := range b.Changes {
+		kept[c.Item.Key] = c.Item.Created
+	}
+	g.entries.Range(func(_, v any) bool {
+		e := v.(*entry)
+		switch created, ok := kept[resourceKey(e.key)]; {
+		case !ok || created != e.created:
+			g.remove(e, b.Revision)
+		default:
+			if _, ok := kept[handlerKey(e.key)]; !ok {
+				e.own.Store(nil)
+			}
+		}
+		return true
+	})
+}
+
+func (g *registry) applyResource(c store.Change, mark any) error {
+	item := c.Item
+	key := item.Key.Name
+	if d, ok := mark.(*delivery); ok {
+		// The event's place in line is taken here, in the order of revisions:
+		// for the resource that was asked, and for the child that it made.
+		g.courier.place(d, d.key)
+		g.courier.place(d, key)
+	}
+	e := g.lookup(key)
+	if c.Deleted {
+		if e != nil {
+			g.remove(e, item.Revision)
+		}
+		return nil
+	}
+	if e != nil && e.created != item.Created {
+		g.remove(e, item.Revision)
+		e = nil
+	}
+	rep, err := g.represent(e, item)
+	if err != nil {
+		return err
+	}
+	if e != nil {
+		e.current.Store(rep)
+		g.observe(e.uri, Updated, item.Revision)
+		return nil
+	}
+	g.add(item, rep, mark)
+	return nil
+}
+
+// represent makes the representation of an item of e, which is nil for a new one.
+func (g *registry) represent(e *entry, item *store.Item) (*Representation, error) {
+	rep := &Representation{
+		value: item.Value, revision: item.Revision,
+		etag: etag(g.epoch, item.Revision), modified: item.Modified, encoded: item.Meta,
+	}
+	if e != nil {
+		if before := e.current.Load(); bytes.Equal(before.encoded, item.Meta) {
+			rep.meta, rep.encoded = before.meta, before.encoded
+			return rep, nil
+		}
+	}
+	rep.meta = new(resourceMeta)
+	if err := json.Unmarshal(item.Meta, rep.meta); err != nil {
+		return nil, fmt.Errorf("its meta: %w", err)
+	}
+	return rep, nil
+}
+
+func (g *registry) add(item *store.Item, rep *Representation, mark any) {
+	e := &entry{
+		key: item.Key.Name, uri: item.Key.Name, created: item.Created,
+		parent: rep.meta.Parent, methods: rep.meta.Methods,
+	}
+	if rep.meta.URI != "" {
+		e.uri = rep.meta.URI
+	}
+	e.adoptable.Store(mark == nil)
+	e.current.Store(rep)
+	g.entries.Store(e.key, e)
+	g.mu.Lock()
+	g.fresh = append(g.fresh, e)
+	g.live++
+	g.mu.Unlock()
+	g.observe(e.uri, Created, item.Revision)
+}
+
+func (g *registry) remove(e *entry, revision uint64) {
+	e.gone.Store(true)
+	g.entries.Delete(e.key)
+	g.mu.Lock()
+	g.live--
+	if len(g.sorted)+len(g.fresh) > 2*g.live+maxGone {
+		g.sorted = slices.DeleteFunc(g.sorted, isGone)
+		g.fresh = slices.DeleteFunc(g.fresh, isGone)
+	}
+	g.mu.Unlock()
+	g.observe(e.uri, Deleted, revision)
+}
+
+func (g *registry) applyHandler(c store.Change, mark any) error {
+	e := g.lookup(c.Item.Key.Name)
+	if e == nil || c.Deleted {
+		return nil // goes with its resource
+	}
+	if own, ok := mark.(*registration); ok {
+		e.own.Store(own)
+		return nil
+	}
+	var meta handlerMeta
+	if err := json.Unmarshal(c.Item.Meta, &meta); err != nil {
+		return fmt.Errorf("its meta: %w", err)
+	}
+	own := registration{methods: meta.Methods}
+	if before := e.own.Load(); before != nil {
+		own.callback = before.callback
+	}
+	e.own.Store(&own)
+	return nil
+}
+
+func (g *registry) observe(uri string, kind ChangeKind, revision uint64) {
+	if g.observer != nil {
+		g.observer.Change(&ChangeRecord{URI: uri, Kind: kind, Revision: revision})
+	}
+}

@@ -1,0 +1,130 @@
+package roost
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"roost/internal/negotiate"
+)
+
+// Representation is a resource's value at one revision: octets, their media type
+// and their validator. It is immutable and may be shared and kept.
+type Representation struct {
+	value    []byte
+	meta     *resourceMeta
+	encoded  []byte // meta as the store has it
+	revision uint64
+	etag     string
+	modified time.Time
+
+	served atomic.Pointer[servedValue] // made when it is first asked for
+}
+
+// Value returns the octets, shared and read-only. Resource.Value returns a copy.
+func (r *Representation) Value() []byte { return r.value }
+
+// MediaType returns the media type as it was set, with its parameters.
+func (r *Representation) MediaType() string { return r.meta.Type }
+
+// ETag returns the entity-tag with its quotes (RFC 9110 §8.8.3). It is strong, and
+// never given twice for one URI.
+func (r *Representation) ETag() string { return r.etag }
+
+// Revision returns the store's revision that made the representation. Revisions
+// rise with every change of any resource.
+func (r *Representation) Revision() uint64 { return r.revision }
+
+// Modified returns when the representation was made.
+func (r *Representation) Modified() time.Time { return r.modified }
+
+// metaWith is the stored Meta of the same resource with a value of another type or
+// origin. Mostly neither differs, and nothing is encoded.
+func (r *Representation) metaWith(mediaType string, client bool) []byte {
+	if r.meta.Type == mediaType && r.meta.Client == client {
+		return r.encoded
+	}
+	meta := *r.meta
+	meta.Type, meta.Client = mediaType, client
+	return encodeMeta(meta)
+}
+
+// etag is the validator of the representation that revision made (rule 39).
+func etag(epoch string, revision uint64) string {
+	b := make([]byte, 0, len(epoch)+len(`"-"`)+20)
+	b = append(b, '"')
+	b = append(b, epoch...)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, revision, 10)
+	return string(append(b, '"'))
+}
+
+// servedValue is what a GET of a representation says, ready made.
+type servedValue struct {
+	mediaType negotiate.MediaType
+	fields    []Field
+	modified  int64 // seconds since 1970
+}
+
+// Shared lines of answers.
+var (
+	nosniff   = Field{"X-Content-Type-Options", []string{"nosniff"}}
+	noStore   = Field{"Cache-Control", []string{"no-store"}}
+	noCache   = []string{"no-cache"}
+	varies    = Field{"Vary", []string{"Accept"}}
+	sandbox   = []string{"sandbox"}
+	noScripts = Field{"Content-Security-Policy", []string{"default-src 'none'"}}
+)
+
+func (r *Representation) serve(policy string) *servedValue {
+	if s := r.served.Load(); s != nil {
+		return s
+	}
+	s := r.prepare(policy)
+	r.served.Store(s)
+	return s
+}
+
+// prepare makes the fields of rule 48, with rules 29, 30 and 32.
+func (r *Representation) prepare(policy string) *servedValue {
+	// The type was checked when it was stored; one that a store brings and that
+	// can't be read is served as it is, and matches "*/*" only.
+	m, _ := negotiate.ParseMediaType(r.meta.Type)
+	s := &servedValue{mediaType: m, modified: r.modified.Unix()}
+	s.fields = []Field{
+		nosniff,
+		{"Content-Type", []string{withCharset(r.meta.Type, &m, r.value)}},
+		{"Content-Length", []string{strconv.Itoa(len(r.value))}},
+		{"Etag", []string{r.etag}},
+		{"Last-Modified", []string{httpDate(r.modified)}},
+		{"Cache-Control", noCache},
+		varies,
+	}
+	if r.meta.CacheControl != "" {
+		s.fields[5].Values = []string{r.meta.CacheControl}
+	}
+	switch {
+	case !m.Markup():
+	case policy != "":
+		s.fields = append(s.fields, Field{"Content-Security-Policy", []string{policy}})
+	case r.meta.Client:
+		s.fields = append(s.fields, Field{"Content-Security-Policy", sandbox})
+	}
+	return s
+}
+
+// withCharset tells the charset of HTML and plain text that has none (rule 29).
+func withCharset(mediaType string, m *negotiate.MediaType, value []byte) string {
+	if e := m.Essence(); e != Text && e != Plain {
+		return mediaType
+	}
+	if _, ok := m.Param("charset"); ok || !utf8.Valid(value) {
+		return mediaType
+	}
+	return strings.TrimRight(mediaType, " \t;") + "; charset=utf-8"
+}
+
+func httpDate(t time.Time) string { return t.UTC().Format(http.TimeFormat) }

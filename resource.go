@@ -1,0 +1,136 @@
+package roost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"roost/store"
+)
+
+// Resource is a handle on one life of a resource. After the resource was
+// removed its calls fail with ErrNotExist, even if its URI has one again. It may be
+// used from many goroutines at once.
+type Resource struct {
+	server *Server
+	entry  *entry
+}
+
+// URI returns the resource's URI as the program wrote it, without the server's
+// prefix.
+func (r *Resource) URI() string { return r.entry.uri }
+
+// Methods returns what the resource answers at present: by its own registration, or
+// that of the resource under which POST made it.
+func (r *Resource) Methods() Method { return r.server.site.registered(r.entry).methods }
+
+// Value returns a copy of the present value.
+func (r *Resource) Value() ([]byte, error) {
+	rep, err := r.Representation()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(rep.value), nil
+}
+
+// String returns the present value as text, and "" if the resource was removed.
+func (r *Resource) String() string {
+	rep, err := r.Representation()
+	if err != nil {
+		return ""
+	}
+	return string(rep.value)
+}
+
+// Representation returns the present representation, shared and read-only.
+func (r *Resource) Representation() (*Representation, error) {
+	if r.entry.gone.Load() {
+		return nil, r.fail("read resource", ErrNotExist, nil)
+	}
+	return r.entry.current.Load(), nil
+}
+
+// SetValue stores a copy of value, keeps the media type, and returns the new
+// representation when it is visible, and durable as the store promises. Readers
+// see the old value or the new one, whole, and wait for neither. Conditions of a
+// request, such as If-Match, have no part in it.
+func (r *Resource) SetValue(ctx context.Context, value []byte) (*Representation, error) {
+	const op = "set value of"
+	rep, err := r.Representation()
+	if err != nil {
+		return nil, r.fail(op, ErrNotExist, nil)
+	}
+	write := store.Write{
+		Key:      resourceKey(r.entry.key),
+		Meta:     rep.metaWith(rep.meta.Type, false),
+		Value:    slices.Clone(value),
+		Modified: time.Now(),
+	}
+	revision, err := r.commit(ctx, op, made{}, write)
+	if err != nil {
+		return nil, err
+	}
+	if now := r.entry.current.Load(); now.revision == revision {
+		return now, nil
+	}
+	// Somebody wrote again since. What this call stored is still its answer.
+	item := store.Item{
+		Key: write.Key, Meta: write.Meta, Value: write.Value,
+		Created: r.entry.created, Revision: revision, Modified: write.Modified,
+	}
+	return r.server.site.represent(r.entry, &item)
+}
+
+// RegisterRequestHandler makes the resource answer methods, and those only. It
+// replaces what was registered, methods and callback both; no method at all
+// unregisters. callback may be nil. A request under way keeps the callback that it
+// found.
+func (r *Resource) RegisterRequestHandler(ctx context.Context, methods Method, callback Callback) error {
+	const op = "register request handler of"
+	if methods&^allMethods != 0 {
+		return r.fail(op, ErrConfig, fmt.Errorf("method %#x is none of GET, PUT, POST, DELETE", uint8(methods&^allMethods)))
+	}
+	if r.entry.gone.Load() {
+		return r.fail(op, ErrNotExist, nil)
+	}
+	_, err := r.commit(ctx, op, &registration{methods: methods, callback: callback}, store.Write{
+		Key:      handlerKey(r.entry.key),
+		Meta:     encodeMeta(handlerMeta{Methods: methods}),
+		Modified: time.Now(),
+	})
+	return err
+}
+
+// commit writes while the resource is in the life of this handle.
+func (r *Resource) commit(ctx context.Context, op string, mark any, writes ...store.Write) (uint64, error) {
+	revision, err := r.server.commit(ctx, store.Txn{
+		If:   []store.Condition{store.Born(resourceKey(r.entry.key), r.entry.created)},
+		Then: writes,
+		Mark: mark,
+	})
+	var failed *store.ConditionError
+	switch {
+	case err == nil:
+		return revision, nil
+	case errors.As(err, &failed):
+		return 0, r.fail(op, ErrNotExist, nil)
+	}
+	return 0, r.fail(op, kindOf(err), err)
+}
+
+func (r *Resource) fail(op string, kind, err error) error {
+	return &Error{Op: op, URI: r.entry.uri, Kind: kind, Err: err}
+}
+
+// kindOf is the sentinel that a store's error stands for, if there is one.
+func kindOf(err error) error {
+	switch {
+	case errors.Is(err, store.ErrFull):
+		return ErrFull
+	case errors.Is(err, store.ErrClosed):
+		return ErrClosed
+	}
+	return nil
+}

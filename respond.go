@@ -1,0 +1,497 @@
+package roost
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"roost/internal/negotiate"
+	"roost/internal/uri"
+	"roost/store"
+)
+
+// site is what the rules look at beside the request: the settings, made ready,
+// and the registry.
+type site struct {
+	*registry
+	cfg      Config
+	accepted acceptedTypes
+	gate     Gate
+}
+
+// A step is what a request needs next.
+type step int
+
+const (
+	// stepReply: send request.reply, which is the final answer.
+	stepReply step = iota
+
+	// stepRead: read the content, request.maxContent octets of it at most
+	// (no limit if negative), and go on with received.
+	stepRead
+
+	// stepCommit: commit request.txn and go on with committed.
+	stepCommit
+)
+
+// request takes one request through the rules of HTTP, which all stand here and
+// in what it calls. It does no I/O and reads no clock: a plane feeds it a head,
+// then what each step asks for, until it has an answer.
+//
+// A request may be used again after reset. Its doc comments name the rules of
+// docs/http-rules.md; the order of the checks is rule 1.
+type request struct {
+	site    *site
+	head    *Head
+	now     time.Time
+	verdict Verdict
+
+	// What was found, once it is found. callback is nil where nobody is to be
+	// told.
+	entry    *entry
+	methods  Method
+	callback Callback
+
+	maxContent int64
+	content    []byte
+	mediaType  string // of content, as it will be stored
+
+	txn    store.Txn
+	ifs    [3]store.Condition
+	thens  [2]store.Write
+	mark   any // Txn.Mark of the transaction, if not nil
+	child  string
+	tries  int
+	newURI string
+
+	reply reply
+}
+
+// reply is an answer. Its fields' values may be shared by many answers.
+type reply struct {
+	status int
+	fields []Field // of the resource or the problem
+	more   []Field // of the gate
+	body   []byte  // left away for HEAD
+	close  bool    // the connection ends with it
+}
+
+// maxChildTries bounds how often a POST looks for another free URI after others
+// took the one it had chosen.
+const maxChildTries = 64
+
+// made marks the transactions of this process that no delivery marks.
+type made struct{}
+
+// begin takes a head up to the point where content, a store or nobody is needed.
+func (q *request) begin(s *site, h *Head, now time.Time) step {
+	q.site, q.head, q.now, q.mark = s, h, now, made{}
+	badTarget := h.resolve(s.cfg.Prefix)
+	q.verdict = s.gate.Admit(h)
+	if p := h.judgeMessage(s.cfg.Hosts); p != nil {
+		return q.refuse(p)
+	}
+	if h.Method == "CONNECT" {
+		return q.refuse(problemConnect.with("This is not a proxy."))
+	}
+	v, known := verbs[h.Method]
+	if !known {
+		return q.refuse(problemUnknownMethod.with("Methods are case-sensitive; served are GET, HEAD, PUT, POST, DELETE and OPTIONS."))
+	}
+	if badTarget != nil {
+		return q.refuse(badTarget)
+	}
+	if q.verdict.Status != 0 {
+		return q.turnAway()
+	}
+	if h.URI == "*" {
+		return q.finish(http.StatusNoContent, nosniff, Field{"Allow", allow[allMethods]})
+	}
+	return q.find(v)
+}
+
+// turnAway answers for the gate.
+func (q *request) turnAway() step {
+	v := &q.verdict
+	if v.Status < http.StatusBadRequest {
+		return q.finish(v.Status, nosniff)
+	}
+	p := kind(v.Problem, v.Status, v.Title).with(v.Detail)
+	p.close = closes(v.Status)
+	return q.refuse(p)
+}
+
+// find looks the resource up and sees whether it takes the method (rules 20, 21,
+// 23).
+func (q *request) find(v verb) step {
+	q.entry = q.site.lookup(q.head.URI)
+	if q.entry == nil {
+		return q.refuse(q.notFound())
+	}
+	reg := q.site.registered(q.entry)
+	q.methods = reg.methods
+	if q.head.Method == "OPTIONS" {
+		return q.finish(http.StatusNoContent, q.withCapacity(nosniff, Field{"Allow", allow[q.methods]})...)
+	}
+	if v.method == 0 || !q.methods.Has(v.method) {
+		return q.refuse(q.notRegistered(), Field{"Allow", allow[q.methods]})
+	}
+	if v.callback {
+		q.callback = reg.callback
+	}
+	return q.admitContent()
+}
+
+func (q *request) notFound() *Problem {
+	switch {
+	case q.head.URI == "":
+		return problemNotFound.withSetting("prefix", "Everything here is below "+q.site.cfg.Prefix+".")
+	case q.head.Method == "PUT":
+		return problemNotFound.with("PUT changes a resource that exists; it creates none. POST to the parent does, and the server chooses the URI.")
+	}
+	return problemNotFound.with("There is no resource at this URI. Case, empty segments and a last slash distinguish URIs.")
+}
+
+func (q *request) notRegistered() *Problem {
+	if q.methods == 0 {
+		return problemMethod.with("No method is registered for this resource. The program can register some with register_request_handler (RegisterRequestHandler in Go).")
+	}
+	return problemMethod.with("This resource is registered for " + strings.Join(allowed(q.methods), ", ") + ".")
+}
+
+// admitContent judges what the head says of the content (rules 14, 31, 34, 40), and
+// asks for it if there is some.
+func (q *request) admitContent() step {
+	h := q.head
+	if h.Method == "PUT" || h.Method == "POST" {
+		if h.Method == "PUT" && h.Header.Get("Content-Range") != "" {
+			return q.refuse(problemContentRange.with("A PUT replaces the whole value; Content-Range asks to change a part."))
+		}
+		if !q.admitType() {
+			return q.refuse(problemMediaType.with("The value's media type is not one that this server takes; Accept lists those."),
+				Field{"Accept", q.site.accepted.line})
+		}
+		if coding := h.Header.Get("Content-Encoding"); coding != "" && !onlyIdentity(h.Header.Values("Content-Encoding")) {
+			return q.refuse(problemCoding.with("Values are stored as they come: send them without a content coding."),
+				Field{"Accept-Encoding", []string{"identity"}})
+		}
+	}
+	q.maxContent = q.site.cfg.MaxBodyBytes
+	if q.maxContent >= 0 && h.Length > q.maxContent {
+		return q.tooLarge(h.Length)
+	}
+	if h.hasContent() {
+		return stepRead
+	}
+	return q.act()
+}
+
+// admitType decides the media type of what PUT or POST brings (rule 31).
+func (q *request) admitType() bool {
+	own := q.entry.current.Load().meta.Type
+	sent := q.head.Header.Get("Content-Type")
+	q.mediaType = sent
+	if sent == "" || sent == own {
+		q.mediaType = own
+		return true
+	}
+	if q.site.accepted.essences[sent] {
+		return true
+	}
+	m, err := negotiate.ParseMediaType(sent)
+	if err != nil {
+		return false
+	}
+	essence := m.Essence()
+	if q.site.accepted.essences[essence] {
+		return true
+	}
+	if essence == formType {
+		q.mediaType = own
+		return true
+	}
+	o, err := negotiate.ParseMediaType(own)
+	return err == nil && essence == o.Essence()
+}
+
+// onlyIdentity says whether a Content-Encoding names no coding at all (rule 34).
+func onlyIdentity(lines []string) bool {
+	for _, line := range lines {
+		for coding := range strings.SplitSeq(line, ",") {
+			if c := strings.Trim(coding, " \t"); c != "" && !strings.EqualFold(c, "identity") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (q *request) tooLarge(length int64) step {
+	return q.refuse(problemTooLarge.withLimit(q.maxContent, length, "max-body", "The content is larger than this server takes."))
+}
+
+// contentFault says why content could not be had.
+type contentFault int
+
+const (
+	contentWhole  contentFault = iota
+	contentLarge               // more than the limit; received counts the octets so far
+	contentLate                // not whole within its time
+	contentBroken              // ended too soon, or its framing is wrong
+	contentNoRoom              // too much is being received already
+)
+
+// received takes the content, which belongs to the request from now on.
+func (q *request) received(content []byte, fault contentFault, count int64) step {
+	switch fault {
+	case contentLarge:
+		return q.tooLarge(count)
+	case contentLate:
+		limit := q.site.cfg.Timeouts
+		return q.refuse(problemLate.withLimit(int64(limit.Content/time.Second), count, "",
+			"The content was not whole in time: it may take "+limit.Content.String()+", and a second more for each "+
+				strconv.FormatInt(limit.ContentRate, 10)+" octets; value counts those that came."))
+	case contentBroken:
+		return q.refuse(problemIncomplete.with("The content ended before it was whole, or its chunks are malformed."))
+	case contentNoRoom:
+		return q.refuse(problemBusy.withLimit(q.site.cfg.MaxPendingBytes, 0, "max-pending", "Too much content is being received at once."))
+	}
+	q.content = content
+	return q.act()
+}
+
+// act does what the method is for, now that nothing of the request is missing.
+func (q *request) act() step {
+	switch q.head.Method {
+	case "PUT":
+		return q.put()
+	case "POST":
+		return q.post()
+	case "DELETE":
+		return q.delete()
+	}
+	return q.get()
+}
+
+func (q *request) get() step {
+	rep := q.entry.current.Load()
+	served := rep.serve(q.site.cfg.ContentSecurityPolicy)
+	accept := q.head.Header.Values("Accept")
+	if len(accept) > 0 && negotiate.Accept(accept, &served.mediaType) == 0 {
+		p := problemNotAcceptable.with("The resource is there, in another media type than Accept asks for.")
+		p.Available = []string{rep.meta.Type}
+		return q.refuse(p, varies)
+	}
+	q.reply = reply{status: http.StatusOK, fields: served.fields, more: q.verdict.Fields, body: rep.value}
+	if served.modified > q.now.Unix() {
+		q.reply.fields = q.withModified(served.fields)
+	}
+	return stepReply
+}
+
+// withModified replaces a Last-Modified of the future, which another node's clock
+// may have made: it is never later than Date (rule 39).
+func (q *request) withModified(fields []Field) []Field {
+	fields = append([]Field(nil), fields...)
+	for i := range fields {
+		if fields[i].Name == "Last-Modified" {
+			fields[i].Values = []string{httpDate(q.now)}
+		}
+	}
+	return fields
+}
+
+func (q *request) put() step {
+	e := q.entry
+	meta := e.current.Load().metaWith(q.mediaType, true)
+	q.ifs[0] = store.Born(resourceKey(e.key), e.created)
+	q.thens[0] = store.Write{Key: resourceKey(e.key), Meta: meta, Value: q.content, Modified: q.now}
+	return q.commit(1, 1)
+}
+
+func (q *request) post() step {
+	parent := q.entry
+	name, ok := q.site.freeChild(parent.key)
+	if !ok {
+		return q.refuse(problemFull.with("Every URI that could be made below this one is in use, or would be too long."), q.withCapacity()...)
+	}
+	q.child = name
+	q.newURI = childURI(parent.uri, name[len(name)-childDigits:])
+	meta := resourceMeta{Type: q.mediaType, Client: true, CacheControl: parent.current.Load().meta.CacheControl}
+	if q.newURI != name {
+		meta.URI = q.newURI
+	}
+	if !q.site.cfg.BareChildren {
+		meta.Parent, meta.Methods = parent.key, q.methods
+	}
+	q.ifs[0] = store.Born(resourceKey(parent.key), parent.created)
+	q.ifs[1] = store.Absent(resourceKey(name))
+	q.thens[0] = store.Write{Key: resourceKey(name), Meta: encodeMeta(meta), Value: q.content, Modified: q.now}
+	ifs := 2
+	if q.site.cfg.MaxURI > 0 {
+		q.ifs[2] = store.CountBelow(resourceSpace, uint64(q.site.cfg.MaxURI))
+		ifs = 3
+	}
+	return q.commit(ifs, 1)
+}
+
+func (q *request) delete() step {
+	e := q.entry
+	q.ifs[0] = store.Born(resourceKey(e.key), e.created)
+	q.thens[0] = store.Write{Key: resourceKey(e.key), Delete: true}
+	q.thens[1] = store.Write{Key: handlerKey(e.key), Delete: true}
+	return q.commit(1, 2)
+}
+
+func (q *request) commit(ifs, thens int) step {
+	q.txn = store.Txn{If: q.ifs[:ifs], Then: q.thens[:thens], Mark: q.mark}
+	return stepCommit
+}
+
+// committed takes the store's answer.
+func (q *request) committed(revision uint64, err error) step {
+	if err != nil {
+		return q.notCommitted(err)
+	}
+	wire := q.site.cfg.Prefix
+	switch q.head.Method {
+	case "PUT":
+		values := [...]string{wire + q.entry.key, etag(q.site.epoch, revision), httpDate(q.now)}
+		return q.finish(http.StatusNoContent, nosniff,
+			Field{"Content-Location", values[0:1:1]}, Field{"Etag", values[1:2:2]}, Field{"Last-Modified", values[2:3:3]})
+	case "POST":
+		return q.created(wire+q.child, revision)
+	}
+	return q.finish(http.StatusNoContent, q.withCapacity(nosniff)...)
+}
+
+func (q *request) created(location string, revision uint64) step {
+	step := q.finish(http.StatusCreated, q.withCapacity(nosniff,
+		Field{"Location", []string{location}},
+		Field{"Etag", []string{etag(q.site.epoch, revision)}},
+		Field{"Last-Modified", []string{httpDate(q.now)}},
+		Field{"Content-Type", []string{"text/plain; charset=utf-8"}},
+		Field{"Content-Length", []string{strconv.Itoa(len(location) + 1)}})...)
+	q.reply.body = append([]byte(location), '\n')
+	return step
+}
+
+// notCommitted says why nothing was changed, or goes on with another try.
+func (q *request) notCommitted(err error) step {
+	var failed *store.ConditionError
+	if errors.As(err, &failed) {
+		return q.conditionFailed(failed)
+	}
+	q.newURI = ""
+	switch {
+	case errors.Is(err, store.ErrFull):
+		return q.refuse(problemFull.with("The store has no room for this change."), q.withCapacity()...)
+	case errors.Is(err, store.ErrUnknown):
+		q.site.log.Error("outcome of a change is unknown", "uri", q.entry.uri, "method", q.head.Method, "error", err)
+		return q.refuse(problemUnknownOutcome.with("Whether the change was made could not be learned. Look before you send it again."))
+	case errors.Is(err, store.ErrUnavailable):
+		q.site.log.Error("store is unavailable", "uri", q.entry.uri, "method", q.head.Method, "error", err)
+		return q.refuse(problemUnavailable.with("The store can't be reached; nothing was changed."))
+	case errors.Is(err, store.ErrClosed):
+		return q.refuse(problemStopping.with("The server is stopping; nothing was changed."))
+	}
+	q.site.log.Error("store failed", "uri", q.entry.uri, "method", q.head.Method, "error", err)
+	return q.refuse(problemInternal.with("The store failed; nothing was changed. The server's log has the details."))
+}
+
+func (q *request) conditionFailed(failed *store.ConditionError) step {
+	q.newURI = ""
+	switch failed.Condition.Op {
+	case store.OpCountBelow:
+		return q.refuse(q.noMoreResources(), q.withCapacity()...)
+	case store.OpAbsent:
+		if q.tries++; q.tries < maxChildTries {
+			return q.post()
+		}
+		return q.refuse(problemBusy.with("Others took every URI that was tried."))
+	}
+	return q.refuse(problemNotFound.with("The resource was removed while the request was on its way."))
+}
+
+func (q *request) noMoreResources() *Problem {
+	limit := int64(q.site.cfg.MaxURI)
+	return problemFull.withLimit(limit, limit, "max-uri", "The server holds as many resources as it may. DELETE one, or have the limit raised.")
+}
+
+var retrySoon = Field{"Retry-After", []string{"1"}}
+
+// finish answers without content.
+func (q *request) finish(status int, fields ...Field) step {
+	q.reply = reply{status: status, fields: fields, more: q.verdict.Fields}
+	return stepReply
+}
+
+// refuse answers with a problem (rules 28, 52).
+func (q *request) refuse(p *Problem, fields ...Field) step {
+	body, mediaType := p.render(q.head.Header.Values("Accept"))
+	all := append([]Field{
+		nosniff, noStore,
+		{"Content-Type", []string{mediaType}},
+		{"Content-Length", []string{strconv.Itoa(len(body))}},
+	}, fields...)
+	if strings.HasPrefix(mediaType, Text) {
+		all = append(all, noScripts)
+	}
+	if p.Status == http.StatusServiceUnavailable && q.verdict.Status == 0 {
+		all = append(all, retrySoon)
+	}
+	q.reply = reply{status: p.Status, fields: all, more: q.verdict.Fields, body: body, close: p.close}
+	return stepReply
+}
+
+// withCapacity adds what is left of the server's room (rule 55).
+func (q *request) withCapacity(fields ...Field) []Field {
+	limit := q.site.cfg.MaxURI
+	if limit <= 0 {
+		return fields
+	}
+	left := max(0, limit-q.site.count())
+	return append(fields, Field{"Roost-Capacity", []string{"resources=" + strconv.Itoa(left) + ";limit=" + strconv.Itoa(limit)}})
+}
+
+// The URIs that POST makes: five digits below the parent (rule 50).
+const (
+	childDigits = 5
+	firstChild  = 10_000
+	childCount  = 90_000
+
+	// childGuesses by chance find a free URI unless nearly all are taken; then
+	// they are tried one after the other.
+	childGuesses = 32
+)
+
+// freeChild chooses the key of a child that doesn't exist below parent.
+func (s *site) freeChild(parent string) (string, bool) {
+	if len(parent)+1+childDigits > uri.MaxLength {
+		return "", false
+	}
+	for range childGuesses {
+		name := childURI(parent, strconv.Itoa(firstChild+rand.IntN(childCount)))
+		if s.lookup(name) == nil {
+			return name, true
+		}
+	}
+	start := rand.IntN(childCount)
+	for i := range childCount {
+		name := childURI(parent, strconv.Itoa(firstChild+(start+i)%childCount))
+		if s.lookup(name) == nil {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+func childURI(parent, digits string) string {
+	if strings.HasSuffix(parent, "/") {
+		return parent + digits
+	}
+	return parent + "/" + digits
+}
