@@ -68,8 +68,7 @@ func (g *crossOrigin) Admit(h *Head) Verdict {
 	}
 	switch {
 	case unsafe && !trusted && foreign(h, origin):
-		v.Status = http.StatusForbidden
-		v.Problem, v.Title = "foreign-origin", "Foreign origin"
+		v.Status, v.Problem, v.Title = problemForeign.status, problemForeign.name, problemForeign.title
 		v.Detail = "A page of another origin may not change resources here. The operator can allow its origin with the setting cors."
 	case trusted && origin != "" && h.Method == "OPTIONS" && h.Header.Get("Access-Control-Request-Method") != "":
 		v.Status = http.StatusNoContent

@@ -84,7 +84,7 @@ func (h *Head) judgeMessage(hosts []string) *Problem {
 	case h.Method == "PRI" && h.Target == "*" && h.Major == 2:
 		return problemVersion.with("HTTP/2 is spoken over TLS only; here send HTTP/1.1.")
 	case len(h.Method) > maxMethod:
-		return problemLongMethod.withLimit(maxMethod, int64(len(h.Method)), "", "The method is longer than any that is known.")
+		return problemUnknownMethod.closing().withLimit(maxMethod, int64(len(h.Method)), "", "The method is longer than any that is known.")
 	case len(h.Target) > maxTarget:
 		return problemLongTarget.withLimit(maxTarget, int64(len(h.Target)), "", "The request target is too long.")
 	case h.lines.octets > maxFieldBytes:

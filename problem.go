@@ -48,6 +48,7 @@ var (
 	problemRepeatedField  = kind("repeated-field", 400, "Field sent twice")                            // 7
 	problemBadTarget      = kind("bad-target", 400, "Bad request target").closing()                    // 16, 17
 	problemContentRange   = kind("partial-put", 400, "Partial PUT")                                    // 40
+	problemForeign        = kind("foreign-origin", 403, "Foreign origin")                              // 22
 	problemNotFound       = kind("not-found", 404, "No such resource")                                 // 21
 	problemMethod         = kind("method-not-registered", 405, "Method not registered")                // 21
 	problemNotAcceptable  = kind("not-acceptable", 406, "Not acceptable")                              // 26
@@ -61,8 +62,6 @@ var (
 	problemLargeFields    = kind("fields-too-large", 431, "Request fields too large").closing()        // 4
 	problemInternal       = kind("internal", 500, "Internal error")                                    // 53
 	problemUnknownMethod  = kind("method-unknown", 501, "Method unknown")                              // 20
-	problemLongMethod     = kind("method-unknown", 501, "Method unknown").closing()                    // 4
-	problemConnect        = kind("method-unknown", 501, "Method unknown").closing()                    // 20
 	problemBusy           = kind("busy", 503, "Too much at once")                                      // 53
 	problemStopping       = kind("stopping", 503, "Server is stopping")                                // 53
 	problemUnavailable    = kind("store-unavailable", 503, "Store unavailable")                        // 53

@@ -95,7 +95,7 @@ func (q *request) begin(s *site, h *Head, now time.Time) step {
 		return q.refuse(p)
 	}
 	if h.Method == "CONNECT" {
-		return q.refuse(problemConnect.with("This is not a proxy."))
+		return q.refuse(problemUnknownMethod.closing().with("This is not a proxy."))
 	}
 	v, known := verbs[h.Method]
 	if !known {

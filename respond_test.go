@@ -241,21 +241,6 @@ func TestHeads(t *testing.T) {
 	}
 }
 
-// Every kind of problem has a title and a status of an error, and closes where its
-// status always does (rule 52).
-func TestProblemKinds(t *testing.T) {
-	for _, k := range []problemKind{
-		problemIncomplete, problemBadHost, problemRepeatedField, problemBadTarget, problemContentRange, problemNotFound, problemMethod,
-		problemNotAcceptable, problemLate, problemTooLarge, problemLongTarget, problemMediaType, problemCoding, problemExpectation,
-		problemMisdirected, problemLargeFields, problemInternal, problemUnknownMethod, problemBusy, problemStopping,
-		problemUnavailable, problemUnknownOutcome, problemVersion, problemFull,
-	} {
-		if k.title == "" || k.status < 400 || closes(k.status) && !k.close {
-			t.Errorf("%+v", k)
-		}
-	}
-}
-
 // A batch that starts over removes what it does not have (a store that skipped
 // history).
 func TestReset(t *testing.T) {
