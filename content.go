@@ -52,10 +52,10 @@ func (c *contentReader) read(limit, declared int64) ([]byte, int64, contentFault
 	c.start = time.Now()
 	c.extend()
 	for {
-		if len(c.buf) == cap(c.buf) && !c.grow(declared) {
+		if len(c.buf) == cap(c.buf) && !c.grow(limit, declared) {
 			return nil, int64(len(c.buf)), contentNoRoom
 		}
-		n, err := c.body.Read(c.buf[len(c.buf):cap(c.buf)])
+		n, err := c.body.Read(c.piece())
 		c.buf = c.buf[:len(c.buf)+n]
 		count := int64(len(c.buf))
 		switch {
@@ -77,12 +77,26 @@ func (c *contentReader) read(limit, declared int64) ([]byte, int64, contentFault
 	}
 }
 
-// grow makes room for more: twice what there was, or just what was declared and
-// one octet to see the end in.
-func (c *contentReader) grow(declared int64) bool {
+// piece is where the next octets go. net/http fills it whole from a chunk before it
+// returns, however slowly the chunk comes, so it is no longer than what the
+// deadline is extended for.
+func (c *contentReader) piece() []byte {
+	free := c.buf[len(c.buf):cap(c.buf)]
+	return free[:min(int64(len(free)), max(minPiece, c.timeouts.ContentRate))]
+}
+
+const minPiece = 512
+
+// grow makes room for more: twice what there was, but no more than was declared, or
+// is allowed, and one octet to see the end in.
+func (c *contentReader) grow(limit, declared int64) bool {
+	most := declared
+	if most < 0 {
+		most = limit
+	}
 	size := max(firstRead, 2*int64(cap(c.buf)))
-	if declared >= 0 && declared < size {
-		size = max(declared+1, int64(cap(c.buf))+1)
+	if most >= 0 && most < size {
+		size = max(most+1, int64(cap(c.buf))+1)
 	}
 	if !c.budget.take(size - c.reserved) {
 		return false
