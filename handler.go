@@ -2,6 +2,7 @@ package roost
 
 import (
 	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -67,7 +68,10 @@ func (c *call) serve() {
 			step = c.read()
 		case stepCommit:
 			c.waited = c.waited || s.storeBlocks
-			step = q.committed(s.store.Commit(c.r.Context(), q.txn))
+			// The request is whole, so the change is made even if the client is
+			// not there any more, or only ended its side.
+			ctx := context.WithoutCancel(c.r.Context())
+			step = q.committed(s.store.Commit(ctx, q.txn))
 		}
 	}
 	c.reply(&q.reply)

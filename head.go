@@ -104,20 +104,23 @@ func (h *Head) judgeMessage(hosts []string) *Problem {
 			}
 		}
 	}
-	if h.expects() && !h.expectsContinue() {
+	if slices.ContainsFunc(h.expectations(), func(e string) bool { return e != "" && !isContinue(e) }) {
 		return problemExpectation.with("The only expectation that can be met is 100-continue.")
 	}
 	return nil
 }
 
-// expects says whether the request has an expectation; HTTP/1.0 knows none (rule 15).
-func (h *Head) expects() bool {
-	return (h.Major > 1 || h.Minor > 0) && h.Header.Get("Expect") != ""
+// expectations are the lines of Expect; HTTP/1.0 knows none (rule 15).
+func (h *Head) expectations() []string {
+	if h.Major == 1 && h.Minor == 0 {
+		return nil
+	}
+	return h.Header.Values("Expect")
 }
 
-func (h *Head) expectsContinue() bool {
-	return h.expects() && strings.EqualFold(h.Header.Get("Expect"), "100-continue")
-}
+func (h *Head) expectsContinue() bool { return slices.ContainsFunc(h.expectations(), isContinue) }
+
+func isContinue(expectation string) bool { return strings.EqualFold(expectation, "100-continue") }
 
 func (h *Head) judgeHost(hosts []string) *Problem {
 	if h.Host == "" && h.Major == 1 && h.Minor == 0 {

@@ -132,11 +132,12 @@ func problemForm(accept []string) *negotiate.MediaType {
 	if len(accept) == 0 {
 		return problemJSON
 	}
-	best, weight := problemJSON, max(negotiate.Accept(accept, problemJSON), negotiate.Accept(accept, plainJSON))
+	json := max(negotiate.Accept(accept, problemJSON), negotiate.Accept(accept, plainJSON))
 	named := negotiate.Named(accept, problemJSON) || negotiate.Named(accept, plainJSON)
+	best, weight := problemJSON, negotiate.Weight(0)
 	for _, m := range []*negotiate.MediaType{plainText, htmlPage} {
 		w := negotiate.Accept(accept, m)
-		if w > weight || best == problemJSON && !named && negotiate.Named(accept, m) {
+		if w > weight && (w > json || !named && negotiate.Named(accept, m)) {
 			best, weight = m, w
 		}
 	}

@@ -54,8 +54,8 @@ func (r *Representation) metaWith(mediaType string, client bool) []byte {
 
 // etag is the validator of the representation that revision made (rule 39).
 func etag(epoch string, revision uint64) string {
-	b := make([]byte, 0, len(epoch)+len(`"-"`)+20)
-	b = append(b, '"')
+	var buf [64]byte // more than the longest epoch and number take
+	b := append(buf[:0], '"')
 	b = append(b, epoch...)
 	b = append(b, '-')
 	b = strconv.AppendUint(b, revision, 10)

@@ -54,8 +54,7 @@ func (r *Resource) Representation() (*Representation, error) {
 
 // SetValue stores a copy of value, keeps the media type, and returns the new
 // representation when it is visible, and durable as the store promises. Readers
-// see the old value or the new one, whole, and wait for neither. Conditions of a
-// request, such as If-Match, have no part in it.
+// see the old value or the new one, whole, and wait for neither.
 func (r *Resource) SetValue(ctx context.Context, value []byte) (*Representation, error) {
 	const op = "set value of"
 	rep, err := r.Representation()

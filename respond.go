@@ -108,7 +108,7 @@ func (q *request) begin(s *site, h *Head, now time.Time) step {
 		return q.turnAway()
 	}
 	if h.URI == "*" {
-		return q.finish(http.StatusNoContent, nosniff, Field{"Allow", allow[allMethods]})
+		return q.admitContent()
 	}
 	return q.find(v)
 }
@@ -124,8 +124,7 @@ func (q *request) turnAway() step {
 	return q.refuse(p)
 }
 
-// find looks the resource up and sees whether it takes the method (rules 20, 21,
-// 23).
+// find looks the resource up and sees whether it takes the method (rules 20, 21).
 func (q *request) find(v verb) step {
 	q.entry = q.site.lookup(q.head.URI)
 	if q.entry == nil {
@@ -134,7 +133,7 @@ func (q *request) find(v verb) step {
 	reg := q.site.registered(q.entry)
 	q.methods = reg.methods
 	if q.head.Method == "OPTIONS" {
-		return q.finish(http.StatusNoContent, q.withCapacity(nosniff, Field{"Allow", allow[q.methods]})...)
+		return q.admitContent()
 	}
 	if v.method == 0 || !q.methods.Has(v.method) {
 		return q.refuse(q.notRegistered(), Field{"Allow", allow[q.methods]})
@@ -174,7 +173,7 @@ func (q *request) admitContent() step {
 			return q.refuse(problemMediaType.with("The value's media type is not one that this server takes; Accept lists those."),
 				Field{"Accept", q.site.accepted.line})
 		}
-		if coding := h.Header.Get("Content-Encoding"); coding != "" && !onlyIdentity(h.Header.Values("Content-Encoding")) {
+		if !onlyIdentity(h.Header.Values("Content-Encoding")) {
 			return q.refuse(problemCoding.with("Values are stored as they come: send them without a content coding."),
 				Field{"Accept-Encoding", []string{"identity"}})
 		}
@@ -272,8 +271,17 @@ func (q *request) act() step {
 		return q.post()
 	case "DELETE":
 		return q.delete()
+	case "OPTIONS":
+		return q.options()
 	}
 	return q.get()
+}
+
+func (q *request) options() step {
+	if q.entry == nil { // the server as a whole
+		return q.finish(http.StatusNoContent, nosniff, Field{"Allow", allow[allMethods]})
+	}
+	return q.finish(http.StatusNoContent, q.withCapacity(nosniff, Field{"Allow", allow[q.methods]})...)
 }
 
 func (q *request) get() step {

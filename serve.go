@@ -33,6 +33,7 @@ const (
 	http2Streams      = 100
 	http2FrameBytes   = 16 << 10
 	http2TableBytes   = 4 << 10
+	http2BufferBytes  = 64 << 10 // of content that nobody has read yet, a connection
 	http2PingAfter    = 30 * time.Second
 	http2PingTimeout  = 15 * time.Second
 	http2WriteTimeout = 15 * time.Second
@@ -61,12 +62,14 @@ func (l *listening) prepare(s *Server) error {
 		MaxHeaderBytes:               maxHeadBytes,
 		ErrorLog:                     slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:      http2Streams,
-			MaxReadFrameSize:          http2FrameBytes,
-			MaxDecoderHeaderTableSize: http2TableBytes,
-			SendPingTimeout:           http2PingAfter,
-			PingTimeout:               http2PingTimeout,
-			WriteByteTimeout:          http2WriteTimeout,
+			MaxConcurrentStreams:          http2Streams,
+			MaxReadFrameSize:              http2FrameBytes,
+			MaxDecoderHeaderTableSize:     http2TableBytes,
+			MaxReceiveBufferPerConnection: http2BufferBytes,
+			MaxReceiveBufferPerStream:     http2BufferBytes,
+			SendPingTimeout:               http2PingAfter,
+			PingTimeout:                   http2PingTimeout,
+			WriteByteTimeout:              http2WriteTimeout,
 		},
 		ConnState: l.conns.requested,
 	}
