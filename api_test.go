@@ -326,6 +326,10 @@ func TestConfigErrors(t *testing.T) {
 		{roost.Config{CORS: []string{"app.example"}}, []string{`CORS "app.example"`}},
 		{roost.Config{CORS: []string{"http://app.example/"}}, []string{`CORS "http://app.example/"`}},
 		{roost.Config{CORS: []string{"http://APP.example"}}, []string{`CORS "http://APP.example"`}},
+		{roost.Config{Hosts: []string{"a.example:80"}}, []string{`Hosts "a.example:80"`, "without scheme, port"}},
+		{roost.Config{Hosts: []string{"[::1]"}}, []string{`Hosts "[::1]"`}},
+		{roost.Config{Hosts: []string{""}}, []string{`Hosts ""`}},
+		{roost.Config{MaxBodyBytes: 1000, MaxPendingBytes: 1000}, []string{"MaxPendingBytes 1000", "MaxBodyBytes 1000"}},
 		{roost.Config{MediaTypes: []string{"png"}}, []string{"MediaTypes", `"png"`}},
 		{roost.Config{MediaTypes: []string{"text/event-stream"}}, []string{"event stream"}},
 	} {
@@ -377,6 +381,22 @@ func TestClosedServer(t *testing.T) {
 	s.ServeHTTP(rec, httptest.NewRequest("GET", "/a", nil))
 	if rec.Code != 503 || rec.Header().Get("Retry-After") == "" {
 		t.Errorf("a closed server gives %d %v", rec.Code, rec.Header())
+	}
+}
+
+// 0.0.0.0 is every address of IPv4, and none of IPv6.
+func TestListenIPv4(t *testing.T) {
+	l, err := roost.Listen("127.0.0.1:0")
+	must(err)
+	defer l.Close()
+	if got := l.Addr().(*net.TCPAddr).IP; got.String() != "127.0.0.1" {
+		t.Errorf("bound to %v", got)
+	}
+	every, err := roost.Listen("0.0.0.0:0")
+	must(err)
+	defer every.Close()
+	if got := every.Addr().String(); !strings.HasPrefix(got, "0.0.0.0:") {
+		t.Errorf("0.0.0.0 is bound as %s", got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -38,9 +39,9 @@ type Config struct {
 	// strip it from the request (as http.StripPrefix does) or leave it.
 	Prefix string
 
-	// Hosts, where not empty, are the only names the server answers to: the Host
-	// of a request, without its port, must be one of them (rule 6), else 421.
-	// It is the defence against DNS rebinding.
+	// Hosts, where not empty, are the only names and addresses the server answers
+	// to, without ports and brackets: the Host of a request must be one of them
+	// (rule 6), else 421. It is the defence against DNS rebinding.
 	Hosts []string
 
 	// CORS lists the origins whose pages may read and write, such as
@@ -55,8 +56,9 @@ type Config struct {
 	// MaxBodyBytes is the longest content a request may bring: 1 MiB by default.
 	MaxBodyBytes int64
 
-	// MaxPendingBytes bounds the contents being received together: 64 MiB by
-	// default. A request beyond it is answered 503.
+	// MaxPendingBytes bounds the contents being received together: by default 64
+	// MiB, or four times MaxBodyBytes where that is more. A request beyond it is
+	// answered 503. It must be more than MaxBodyBytes.
 	MaxPendingBytes int64
 
 	// MaxConns is how many connections are open together on all listeners:
@@ -138,7 +140,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.MaxURI = cmp.Or(c.MaxURI, defaultMaxURI)
 	c.MaxBodyBytes = cmp.Or(c.MaxBodyBytes, defaultMaxBodyBytes)
-	c.MaxPendingBytes = cmp.Or(c.MaxPendingBytes, defaultMaxPendingBytes)
+	c.MaxPendingBytes = cmp.Or(c.MaxPendingBytes, max(defaultMaxPendingBytes, 4*c.MaxBodyBytes))
 	c.MaxConns = cmp.Or(c.MaxConns, defaultMaxConns)
 	c.MaxQueuedCallbacks = cmp.Or(c.MaxQueuedCallbacks, defaultMaxQueuedCallbacks)
 	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, defaultMaxQueuedBytes)
@@ -154,7 +156,7 @@ func (c Config) withDefaults() Config {
 // Validate says whether a server can be made of c. Its error names the field
 // and is ErrConfig. Files and addresses are looked at only when they are used.
 func (c Config) Validate() error {
-	for _, check := range []func() error{c.checkAddr, c.checkTLS, c.checkPrefix, c.checkOrigins, c.checkTypes} {
+	for _, check := range []func() error{c.checkAddr, c.checkTLS, c.checkPrefix, c.checkHosts, c.checkOrigins, c.checkSizes, c.checkTypes} {
 		if err := check(); err != nil {
 			return &Error{Op: "configure", Kind: ErrConfig, Err: err}
 		}
@@ -211,6 +213,26 @@ func (c Config) checkPrefix() error {
 		return fmt.Errorf(`Prefix %q ends in "/": leave it away`, c.Prefix)
 	case key != c.Prefix:
 		return fmt.Errorf("Prefix %q is not in normal form: write %q", c.Prefix, key)
+	}
+	return nil
+}
+
+func (c Config) checkHosts() error {
+	for _, h := range c.Hosts {
+		if _, err := netip.ParseAddr(h); err == nil {
+			continue
+		}
+		if strings.Contains(h, ":") || !uri.ValidHost(h) {
+			return fmt.Errorf(`Hosts %q: give a name or an address alone, without scheme, port and brackets, such as "roost.example"`, h)
+		}
+	}
+	return nil
+}
+
+func (c Config) checkSizes() error {
+	d := c.withDefaults()
+	if d.MaxPendingBytes > 0 && d.MaxBodyBytes >= d.MaxPendingBytes {
+		return fmt.Errorf("MaxPendingBytes %d leaves no room for a content of MaxBodyBytes %d: give more", d.MaxPendingBytes, d.MaxBodyBytes)
 	}
 	return nil
 }

@@ -63,8 +63,15 @@ func (c *connections) closeUnused() {
 	}
 }
 
-// hurry lets connections close at once from now on.
-func (c *connections) hurry() { c.rushed.Store(true) }
+// hurry lets connections close at once from now on, those too that are draining.
+func (c *connections) hurry() {
+	c.rushed.Store(true)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.open {
+		conn.Conn.SetReadDeadline(time.Now())
+	}
+}
 
 func (c *connections) listener(l net.Listener) net.Listener {
 	return &listener{Listener: l, all: c, done: make(chan struct{})}
@@ -211,5 +218,8 @@ func (c *conn) linger() {
 		return
 	}
 	c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+	if c.all.rushed.Load() { // only now, as hurry sets the deadline after it
+		return
+	}
 	io.Copy(io.Discard, io.LimitReader(c.Conn, lingerBytes))
 }

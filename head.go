@@ -130,7 +130,7 @@ func (h *Head) judgeHost(hosts []string) *Problem {
 		return problemBadHost.with("Host must be one host name or address, with an optional port.")
 	}
 	if len(hosts) > 0 && !slices.ContainsFunc(hosts, func(own string) bool { return strings.EqualFold(own, hostname(h.Host)) }) {
-		return problemMisdirected.withSetting("hosts", "This server does not answer to the name in Host.")
+		return problemMisdirected.withSetting("host", "This server does not answer to the name in Host.")
 	}
 	return nil
 }

@@ -175,7 +175,7 @@ func TestSlowReader(t *testing.T) {
 // All contents being received together stay in the budget; what is beyond it gets
 // 503, and its room is free again afterwards.
 func TestPendingBytes(t *testing.T) {
-	s := start(t, roost.Config{MaxPendingBytes: 64 << 10})
+	s := start(t, roost.Config{MaxBodyBytes: 60_000, MaxPendingBytes: 64 << 10})
 	s.add("/a", all, nil)
 	head := "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 60000\r\n\r\n"
 	half := strings.Repeat("x", 30_000)
@@ -200,7 +200,7 @@ func TestPendingBytes(t *testing.T) {
 
 // A large Content-Length alone takes no room.
 func TestDeclaredLengthReservesNothing(t *testing.T) {
-	s := start(t, roost.Config{MaxPendingBytes: 1 << 20})
+	s := start(t, roost.Config{MaxBodyBytes: 1_000_000, MaxPendingBytes: 1 << 20})
 	s.add("/a", all, nil)
 	for range 50 {
 		s.dial().send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 1000000\r\n\r\n")
@@ -297,6 +297,24 @@ func TestExpectContinue(t *testing.T) {
 			t.Errorf("%s %s got %q", uri, mediaType, got)
 		}
 		c.rest()
+	}
+}
+
+// Close does not wait for connections that are draining.
+func TestCloseWhileDraining(t *testing.T) {
+	s := start(t, roost.Config{MaxBodyBytes: 10})
+	s.add("/a", all, nil)
+	for range 5 {
+		c := s.dial()
+		c.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
+		if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 413 ") { // the server's side has ended; ours has not
+			t.Fatalf("got %q", got)
+		}
+	}
+	begun := time.Now()
+	must(s.Close())
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("Close took %v", took)
 	}
 }
 

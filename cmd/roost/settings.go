@@ -1,0 +1,131 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"roost"
+	"roost/observe"
+)
+
+// settings are what the flags of serve and their variables say.
+type settings struct {
+	listen          []string
+	tlsCert, tlsKey string
+	maxURI          int
+	maxBody         int64
+	maxPending      int64
+	prefix          string
+	cors, hosts     []string
+	resources       []declaration
+	methods         roost.Method
+	mediaType       string // "" where none was given
+	logFormat       string
+	logRequests     bool
+
+	fromVariable map[string]bool // by flag
+}
+
+func (s *settings) define(f *pflag.FlagSet) {
+	f.SortFlags = false
+	f.Var(newMultiple(&s.listen, "ADDR", "127.0.0.1:8080", parseAddr), "listen", `where to listen: "host:port", where port 0 picks one, or "unix:///path"; repeatable`)
+	f.Var(newSingle(&s.tlsCert, "FILE", "", parseFile), "tls-cert", "PEM file with the certificate chain; with --tls-key, every listener speaks TLS")
+	f.Var(newSingle(&s.tlsKey, "FILE", "", parseFile), "tls-key", "PEM file with the private key")
+	f.Var(newMultiple(&s.resources, "URI=VALUE", "", parseDeclaration), "resource", "a resource with its value; URI=@FILE takes the value from a file, URI=@@… is a value that begins with @; repeatable")
+	f.Var(newSingle(&s.methods, "METHODS", "GET", parseMethods), "methods", "what those resources answer, of GET,PUT,POST,DELETE")
+	f.Var(newSingle(&s.mediaType, "MEDIA", "", parseMediaType), "type", "their media type, or TEXT, XML, PLAIN, JSON, OCTET, APP_XML (default text/html, or by the ending of the file)")
+	f.Var(newSingle(&s.maxURI, "N", "", parseCount), "max-uri", "how many resources there can be; 0 is the default, -1 is no limit (default 100)")
+	f.Var(newSingle(&s.maxBody, "SIZE", "", parseSize), "max-body", "the longest content of a request: 65536, 64KiB, 1MiB; 0 is the default, -1 is no limit (default 1MiB)")
+	f.Var(newSingle(&s.maxPending, "SIZE", "", parseSize), "max-pending", "all contents being received together (default 64MiB, or four times --max-body)")
+	f.Var(newSingle(&s.prefix, "PATH", "", parsePrefix), "prefix", "the path below which a router in front of the server has it, such as /api")
+	f.Var(newMultiple(&s.cors, "ORIGIN", "", parseOrigin), "cors", `an origin whose pages may read and write, or "*"; repeatable (default none)`)
+	f.Var(newMultiple(&s.hosts, "NAME", "", parseHost), "host", "a name that the server answers to, and to no other; repeatable (default all)")
+	f.Var(newSingle(&s.logFormat, "text|json", "text", parseLogFormat), "log-format", "how log lines look")
+	f.Var(newSingle(&s.logRequests, "bool", "", parseBool), "log-requests", "log each request; credentials are left out")
+	f.Lookup("log-requests").NoOptDefVal = "true"
+}
+
+// complete tells shells what values there are to choose from.
+func (s *settings) complete(cmd *cobra.Command) {
+	for flag, values := range map[string][]string{
+		"log-format": {"text", "json"},
+		"methods":    {"GET", "PUT", "POST", "DELETE", "GET,PUT", "GET,PUT,POST,DELETE"},
+		"type":       {"TEXT", "XML", "PLAIN", "JSON", "OCTET", "APP_XML"},
+	} {
+		cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+}
+
+// read takes what the command line left open from the environment, and checks
+// what no value shows by itself.
+func (s *settings) read(f *pflag.FlagSet) (err error) {
+	if s.fromVariable, err = readEnvironment(f, os.LookupEnv); err != nil {
+		return err
+	}
+	return s.checkTLS()
+}
+
+// source is what set a flag, as messages name it.
+func (s *settings) source(flag string) string {
+	if s.fromVariable[flag] {
+		return variable(flag)
+	}
+	return "--" + flag
+}
+
+func (s *settings) tls() bool { return s.tlsKey != "" }
+
+const httpsPort = 443
+
+// checkTLS applies the rules of roost.Config to each listener: both files or
+// none, and nothing in the clear on the port of HTTPS.
+func (s *settings) checkTLS() error {
+	switch {
+	case s.tlsKey != "" && s.tlsCert == "":
+		return usagef("%s %q without --tls-cert: give both, or neither", s.source("tls-key"), s.tlsKey)
+	case s.tlsCert != "" && s.tlsKey == "":
+		return usagef("%s %q without --tls-key: give both, or neither", s.source("tls-cert"), s.tlsCert)
+	}
+	for _, addr := range s.listen {
+		if !s.tls() && port(addr) == httpsPort {
+			return usagef("%s %q: port 443 is for HTTPS: give --tls-cert and --tls-key, or another port", s.source("listen"), addr)
+		}
+	}
+	return nil
+}
+
+// port is the TCP port of an address, and 0 for the address of a socket.
+func port(addr string) int {
+	_, name, err := net.SplitHostPort(addr)
+	if err != nil {
+		return 0
+	}
+	n, _ := net.LookupPort("tcp", name)
+	return n
+}
+
+func (s *settings) logger(w io.Writer) *slog.Logger {
+	if s.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+func (s *settings) config(log *slog.Logger) roost.Config {
+	cfg := roost.Config{
+		KeyFile: s.tlsKey, CertFile: s.tlsCert,
+		Hosts: s.hosts, CORS: s.cors,
+		MaxURI: s.maxURI, MaxBodyBytes: s.maxBody, MaxPendingBytes: s.maxPending,
+		Prefix: s.prefix,
+		Logger: log,
+	}
+	if s.logRequests {
+		cfg.Observer = observe.Requests(log)
+	}
+	return cfg
+}
