@@ -64,6 +64,8 @@ func TestAddResource(t *testing.T) {
 	}
 	_, err = s.AddResource(ctx, "/b", roost.WithContentType("nonsense"))
 	wantError(t, err, roost.ErrConfig, "nonsense")
+	_, err = s.AddResource(ctx, "/b", roost.WithCacheControl("no-store\r\nX: y"))
+	wantError(t, err, roost.ErrConfig, "cache control", "control characters")
 	_, err = s.AddResource(ctx, "/b", roost.WithContentType("text/event-stream"))
 	wantError(t, err, roost.ErrConfig, "text/event-stream")
 
@@ -244,6 +246,16 @@ func TestChildren(t *testing.T) {
 	wantError(t, err, roost.ErrExist)
 	wantError(t, child.RegisterRequestHandler(t.Context(), 64, nil), roost.ErrConfig, "0x40")
 
+	// Another resource at the parent's URI is not the one that a child was made under.
+	second := s.add("/b", all, nil, roost.WithCacheControl("max-age=5"))
+	uri = s.do("POST", "/b", "x").Header.Get("Location")
+	if got := s.do("GET", uri, "").Header.Get("Cache-Control"); got != "max-age=5" {
+		t.Errorf("the child's Cache-Control is %q", got)
+	}
+	must(s.RemoveResource(t.Context(), second.URI()))
+	s.add("/b", roost.PUT, nil)
+	s.do("GET", uri, "").expect(t, 200, "x")
+
 	bare := start(t, roost.Config{BareChildren: true})
 	bare.add("/a", all, nil)
 	uri = bare.do("POST", "/a", "x").Header.Get("Location")
@@ -329,6 +341,9 @@ func TestConfigErrors(t *testing.T) {
 		{roost.Config{Hosts: []string{"a.example:80"}}, []string{`Hosts "a.example:80"`, "without scheme, port"}},
 		{roost.Config{Hosts: []string{"[::1]"}}, []string{`Hosts "[::1]"`}},
 		{roost.Config{Hosts: []string{""}}, []string{`Hosts ""`}},
+		{roost.Config{Addr: "unix:///s", Port: 1}, []string{"Port 1", "give one"}},
+		{roost.Config{Addr: ":99999"}, []string{`Addr ":99999"`}},
+		{roost.Config{ContentSecurityPolicy: "a\r\nX: b"}, []string{"ContentSecurityPolicy", "control characters"}},
 		{roost.Config{MaxBodyBytes: 1000, MaxPendingBytes: 1000}, []string{"MaxPendingBytes 1000", "MaxBodyBytes 1000"}},
 		{roost.Config{MediaTypes: []string{"png"}}, []string{"MediaTypes", `"png"`}},
 		{roost.Config{MediaTypes: []string{"text/event-stream"}}, []string{"event stream"}},

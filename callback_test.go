@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,7 @@ import (
 type recorder struct {
 	mu     sync.Mutex
 	events []*roost.Exchange
+	taken  int           // by wait
 	more   chan struct{} // gets one for each event
 }
 
@@ -34,7 +36,7 @@ func (r *recorder) callback(e *roost.Exchange) {
 	r.more <- struct{}{}
 }
 
-// wait returns the first n events, once there are as many.
+// wait returns the next n events, once there are as many.
 func (r *recorder) wait(t testing.TB, n int) []*roost.Exchange {
 	t.Helper()
 	for range n {
@@ -46,7 +48,9 @@ func (r *recorder) wait(t testing.TB, n int) []*roost.Exchange {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.events[:n])
+	next := r.events[r.taken : r.taken+n]
+	r.taken += n
+	return next
 }
 
 // The document's six arguments, and rule 57.
@@ -59,11 +63,11 @@ func TestCallbackArguments(t *testing.T) {
 			s.do("GET", "/a?x=1", "", "X-Mine: one", "X-Mine: two")
 			s.do("PUT", "/%61", "body", "Content-Type: text/plain")
 			child := s.do("POST", "/a", "payload").Header.Get("Location")
-			s.do("PUT", "/a", "much too long")
 			s.do("PUT", "/a", "x", "Content-Type: image/png")
 			s.do("GET", "/a", "", "Accept: image/png")
 			s.do("PUT", child, "new")
-			s.do("DELETE", "/a", "")
+			s.do("DELETE", child, "")
+			s.do("PUT", "/a", "much too long") // last, as it closes its connection
 
 			events := told.wait(t, 8)
 			want := []struct {
@@ -76,11 +80,11 @@ func TestCallbackArguments(t *testing.T) {
 				{"/a", roost.GET, "", "", 200},
 				{"/a", roost.PUT, "body", "", 204},
 				{"/a", roost.POST, "payload", child, 201},
-				{"/a", roost.PUT, "", "", 413},
 				{"/a", roost.PUT, "", "", 415},
 				{"/a", roost.GET, "", "", 406},
 				{child, roost.PUT, "new", "", 204},
-				{"/a", roost.DELETE, "", "", 204},
+				{child, roost.DELETE, "", "", 204},
+				{"/a", roost.PUT, "", "", 413},
 			}
 			for i, w := range want {
 				e := events[i]
@@ -163,13 +167,63 @@ func TestCallbackOrderOfRevisions(t *testing.T) {
 	}
 	slow.open()
 	<-done
-	told.wait(t, 3)
 	var got []string
-	for _, e := range told.events[1:] {
+	for _, e := range told.wait(t, 3) {
 		got = append(got, e.Method.String()+" "+e.URI+" "+string(e.Body))
 	}
 	if want := []string{"PUT /a first", "PUT /a second", "GET /b "}; !slices.Equal(got, want) {
 		t.Errorf("told of %q, want %q", got, want)
+	}
+}
+
+// What a request without content changes has its place too.
+func TestCallbackOrderWithoutContent(t *testing.T) {
+	s := newServer(t, roost.Config{})
+	told := newRecorder()
+	add(t, s, "/a", all, told.callback)
+	slow := newGated()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.ServeHTTP(slow, request("PUT", "/a", "", "1.1.1.1:1"))
+	}()
+	<-slow.writing
+	s.ServeHTTP(newGated().open(), request("DELETE", "/a", "", "2.2.2.2:2"))
+	slow.open()
+	<-done
+	if e := told.wait(t, 2); e[0].Method != roost.PUT || e[1].Method != roost.DELETE {
+		t.Errorf("told of %s, then %s", e[0].Method, e[1].Method)
+	}
+}
+
+// What is held back counts in the queue's bounds: one client that does not take its
+// answer can't make the server hold everybody's contents.
+func TestHeldBackCallbacksAreBounded(t *testing.T) {
+	for _, bound := range []roost.Config{{MaxQueuedCallbacks: 4}, {MaxQueuedBytes: 40}} {
+		s := newServer(t, bound)
+		told := newRecorder()
+		add(t, s, "/a", all, told.callback)
+		slow := newGated()
+		var group sync.WaitGroup
+		group.Go(func() { s.ServeHTTP(slow, request("PUT", "/a", "slow", "1.1.1.1:1")) })
+		<-slow.writing
+		var answered, returned atomic.Int32
+		for i := range 20 {
+			group.Go(func() {
+				w := newGated().open()
+				go func() { <-w.writing; answered.Add(1) }()
+				s.ServeHTTP(w, request("PUT", "/a", "0123456789", fmt.Sprintf("2.2.2.2:%d", i)))
+				returned.Add(1)
+			})
+		}
+		eventually(t, func() bool { return answered.Load() == 20 })
+		time.Sleep(50 * time.Millisecond) // for those that would not pause
+		if n := returned.Load(); n > 3 {
+			t.Errorf("%+v: %d connections go on", bound, n)
+		}
+		slow.open()
+		group.Wait()
+		told.wait(t, 21)
 	}
 }
 
@@ -459,9 +513,10 @@ func TestShutdownDelivers(t *testing.T) {
 	}
 }
 
-// Shutdown may be called from inside a callback; the others that are due still run.
+// Shutdown may be called from inside a callback, while the queue is full; the others
+// that are due still run.
 func TestShutdownInsideCallback(t *testing.T) {
-	s := start(t, roost.Config{})
+	s := start(t, roost.Config{MaxQueuedCallbacks: 2})
 	hold, told := make(chan struct{}), newRecorder()
 	result := make(chan error, 1)
 	s.add("/a", roost.PUT, func(e *roost.Exchange) {
@@ -474,7 +529,11 @@ func TestShutdownInsideCallback(t *testing.T) {
 		told.callback(e)
 	})
 	for i := range 5 {
-		s.do("PUT", "/a", strconv.Itoa(i)).expect(t, 204, "")
+		c := s.dial() // a connection each, as the last ones pause
+		c.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n" + strconv.Itoa(i))
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	close(hold)
 	if err := <-result; err != nil {

@@ -88,7 +88,8 @@ type Config struct {
 	BareChildren bool
 
 	// Store keeps the representations. By default they are in memory and gone
-	// with the server. A store given here is not closed by the server.
+	// with the server. A store given here serves one server at a time, and is not
+	// closed by it.
 	Store store.Store
 
 	// Gate, where set, is asked about each request after the cross-origin rule
@@ -156,7 +157,7 @@ func (c Config) withDefaults() Config {
 // Validate says whether a server can be made of c. Its error names the field
 // and is ErrConfig. Files and addresses are looked at only when they are used.
 func (c Config) Validate() error {
-	for _, check := range []func() error{c.checkAddr, c.checkTLS, c.checkPrefix, c.checkHosts, c.checkOrigins, c.checkSizes, c.checkTypes} {
+	for _, check := range []func() error{c.checkAddr, c.checkTLS, c.checkPrefix, c.checkHosts, c.checkOrigins, c.checkSizes, c.checkTypes, c.checkPolicy} {
 		if err := check(); err != nil {
 			return &Error{Op: "configure", Kind: ErrConfig, Err: err}
 		}
@@ -168,14 +169,21 @@ func (c Config) checkAddr() error {
 	if c.Port < 0 || c.Port > 65535 {
 		return fmt.Errorf("Port %d is not a port: give 1 to 65535", c.Port)
 	}
-	if c.Addr == "" || isUnixAddr(c.Addr) {
+	if c.Addr == "" {
 		return nil
-	}
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-		return fmt.Errorf(`Addr %q: %w: give "host:port" or "unix:///path"`, c.Addr, err)
 	}
 	if c.Port != 0 {
 		return fmt.Errorf("Addr %q and Port %d both say where to listen: give one", c.Addr, c.Port)
+	}
+	if isUnixAddr(c.Addr) {
+		return nil
+	}
+	_, port, err := net.SplitHostPort(c.Addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf(`Addr %q: %w: give "host:port" or "unix:///path"`, c.Addr, err)
 	}
 	return nil
 }
@@ -240,6 +248,25 @@ func (c Config) checkSizes() error {
 func (c Config) checkOrigins() error {
 	_, err := newCrossOrigin(c.CORS)
 	return err
+}
+
+func (c Config) checkPolicy() error {
+	if c.ContentSecurityPolicy == "" {
+		return nil
+	}
+	if err := checkFieldValue(c.ContentSecurityPolicy); err != nil {
+		return fmt.Errorf("ContentSecurityPolicy %q: %w", c.ContentSecurityPolicy, err)
+	}
+	return nil
+}
+
+// checkFieldValue says whether s can be the value of a response's field (RFC 9110
+// §5.5).
+func checkFieldValue(s string) error {
+	if s == "" || strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		return errors.New("a field's value is not empty, and has no control characters and no white space around it")
+	}
+	return nil
 }
 
 func (c Config) checkTypes() error {

@@ -77,8 +77,9 @@ func (c *connections) listener(l net.Listener) net.Listener {
 	return &listener{Listener: l, all: c, done: make(chan struct{})}
 }
 
-// listener accepts only while there is a slot: further connections wait in the
-// system's queue, and the listener can be closed meanwhile.
+// listener serves a connection only while there is a slot for it: one waits
+// accepted, further ones in the system's queue, and the listener can be closed
+// meanwhile.
 type listener struct {
 	net.Listener
 	all  *connections
@@ -87,17 +88,17 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
 	if l.all.slots != nil {
 		select {
 		case l.all.slots <- struct{}{}:
 		case <-l.done:
+			c.Close()
 			return nil, net.ErrClosed
 		}
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		l.all.release()
-		return nil, err
 	}
 	conn := &conn{Conn: c, all: l.all, listener: l.Addr().String(), start: time.Now()}
 	if _, ok := c.(*net.UnixConn); ok {
@@ -114,7 +115,7 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// release gives back the slot of a connection, or of one that was not accepted.
+// release gives back the slot of a connection.
 func (c *connections) release() {
 	if c.slots != nil {
 		<-c.slots

@@ -35,7 +35,7 @@ const firstRead = 4 << 10
 // its time (rules 12 to 14).
 type contentReader struct {
 	body     io.Reader
-	deadline func(time.Time) error // of reads; nil where none can be set
+	conn     interface{ SetReadDeadline(time.Time) error }
 	timeouts *Timeouts
 	budget   *budget
 	reserved int64 // of the budget; whoever made the reader gives it back
@@ -61,13 +61,13 @@ func (c *contentReader) read(limit, declared int64) ([]byte, int64, contentFault
 		switch {
 		case limit >= 0 && count > limit:
 			return nil, count, contentLarge
-		case errors.Is(err, io.EOF):
+		case err == io.EOF:
 			c.clear()
 			return slices.Clip(c.trim()), count, contentWhole
-		case errors.As(err, new(*http.MaxBytesError)): // set by a router before this server
-			return nil, count, contentLarge
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, count, contentLate
+		case err != nil && errors.As(err, new(*http.MaxBytesError)): // set by a router before this server
+			return nil, count, contentLarge
 		case err != nil:
 			return nil, count, contentBroken
 		}
@@ -118,7 +118,7 @@ func (c *contentReader) trim() []byte {
 
 // extend sets the time by which the content must be whole, for what came so far.
 func (c *contentReader) extend() {
-	if c.deadline == nil || c.timeouts.Content < 0 {
+	if c.timeouts.Content < 0 {
 		return
 	}
 	c.until = int64(len(c.buf))
@@ -126,13 +126,13 @@ func (c *contentReader) extend() {
 	if rate := c.timeouts.ContentRate; rate > 0 {
 		extra = time.Duration(c.until/rate) * time.Second
 	}
-	c.deadline(c.start.Add(c.timeouts.Content + extra))
+	c.conn.SetReadDeadline(c.start.Add(c.timeouts.Content + extra))
 }
 
 // clear takes the deadline away, so that it can't end what the request waits for
 // next.
 func (c *contentReader) clear() {
-	if c.deadline != nil && c.timeouts.Content >= 0 {
-		c.deadline(time.Time{})
+	if c.timeouts.Content >= 0 {
+		c.conn.SetReadDeadline(time.Time{})
 	}
 }

@@ -9,5 +9,13 @@ func OrderLength(s *Server) int {
 	return len(g.sorted) + len(g.fresh)
 }
 
+// OpenConns is how many connections are held.
+func OpenConns(s *Server) int {
+	c := s.listening.conns
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
+}
+
 // Pending is how many octets are reserved for contents being received.
 func Pending(s *Server) int64 { return s.pending.held.Load() }

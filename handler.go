@@ -5,6 +5,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,8 +31,8 @@ type call struct {
 	head    Head
 	request request
 	content contentReader
-	whole   bool // the content was read to its end
-	waited  bool // for content or a store, longer than a head takes
+	waited  bool // for content, a store or callbacks, longer than a head takes
+	replied bool // the answer was begun
 
 	delivery *delivery   // where the resource has a callback
 	fields   http.Header // allFields of the request, once needed
@@ -51,58 +53,102 @@ func (p *referencePlane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (c *call) serve() {
 	s := c.plane.server
 	defer c.settle()
+	defer c.recover()
 	readHead(&c.head, c.r)
 	q := &c.request
 	step := q.begin(&s.site, &c.head, c.start)
-	switch {
-	case s.closing.Load():
-		q.callback = nil
+	if q.callback != nil && !c.beginDelivery() {
 		step = q.refuse(problemStopping.with("The server is stopping; nothing was changed."))
-	case q.callback != nil:
-		c.delivery = s.courier.begin(q.callback, q.entry.key, c.r.RemoteAddr)
-		q.mark = c.delivery
 	}
 	for step != stepReply {
 		switch step {
 		case stepRead:
 			step = c.read()
 		case stepCommit:
-			c.waited = c.waited || s.storeBlocks
-			// The request is whole, so the change is made even if the client is
-			// not there any more, or only ended its side.
-			ctx := context.WithoutCancel(c.r.Context())
-			step = q.committed(s.store.Commit(ctx, q.txn))
+			step = c.commit()
 		}
 	}
 	c.reply(&q.reply)
 }
 
+// beginDelivery opens the delivery of a request that will have a callback. It is
+// false when the server has ended.
+func (c *call) beginDelivery() bool {
+	q := &c.request
+	courier := c.plane.server.courier
+	if c.r.ProtoMajor > 1 {
+		// A stream can't pause after its answer, which ends with the handler.
+		c.unboundWrite()
+		courier.pause(c.r.Context())
+	}
+	c.delivery = courier.begin(q.callback, q.entry.key, c.peer())
+	return c.delivery != nil
+}
+
+// peer is whose callbacks come in the order of the answers; empty where the address
+// does not tell one connection from another.
+func (c *call) peer() string {
+	if c.r.RemoteAddr == "@" {
+		return ""
+	}
+	return c.r.RemoteAddr
+}
+
 // read receives the content.
 func (c *call) read() step {
 	s := c.plane.server
-	c.waited = true
+	c.unboundWrite()
 	c.content = contentReader{
-		body: c.r.Body, deadline: http.NewResponseController(c.w).SetReadDeadline,
+		body: c.r.Body, conn: http.NewResponseController(c.w),
 		timeouts: &s.cfg.Timeouts, budget: &s.pending,
 	}
 	content, count, fault := c.content.read(c.request.maxContent, c.head.Length)
-	c.whole = fault == contentWhole
-	return c.request.received(content, fault, count)
+	return c.request.received(content, fault, count, time.Now())
+}
+
+// commit makes the change. The request is whole, so it is made even if the client is
+// not there any more, or only ended its side.
+func (c *call) commit() step {
+	s, q := c.plane.server, &c.request
+	ctx := context.Background()
+	if s.storeBlocks {
+		c.unboundWrite()
+		ctx = context.WithoutCancel(c.r.Context())
+	}
+	q.txn.Mark = made{}
+	if c.delivery != nil {
+		q.txn.Mark = c.delivery
+	}
+	return q.committed(s.store.Commit(ctx, q.txn))
+}
+
+// recover answers for a gate or a store that panicked. After the answer was begun
+// there is nothing left to say, and net/http ends the connection.
+func (c *call) recover() {
+	r := recover()
+	if r == nil {
+		return
+	}
+	if c.replied || r == http.ErrAbortHandler {
+		panic(r)
+	}
+	c.plane.server.cfg.Logger.Error("request panicked", "method", c.head.Method, "uri", c.head.URI,
+		"panic", r, "stack", string(debug.Stack()))
+	c.request.failed()
+	c.reply(&c.request.reply)
 }
 
 // settle ends the call: it tells the observer and the callback, and gives back
-// what the call held. It runs even if a gate or a store panicked.
+// what the call held, whatever panics. The content stays in the budget while the
+// connection waits for callbacks.
 func (c *call) settle() {
-	s := c.plane.server
-	if s.cfg.Observer != nil {
+	defer func() { c.plane.server.pending.give(c.content.reserved) }()
+	if c.delivery != nil {
+		defer c.deliver()
+	}
+	if c.plane.server.cfg.Observer != nil {
 		c.observe()
 	}
-	if c.delivery != nil {
-		c.deliver()
-	}
-	// Only now, so that contents that wait for a full queue of callbacks stay in
-	// the budget.
-	s.pending.give(c.content.reserved)
 }
 
 // writeStep is the most that is written under one deadline: a reader makes
@@ -113,33 +159,25 @@ const writeStep = 16 << 10
 func (c *call) reply(a *reply) {
 	h := c.w.Header()
 	for i := range a.fields {
-		h[a.fields[i].Name] = a.fields[i].Values
-	}
-	for i := range a.more {
-		f := &a.more[i]
-		if before := h[f.Name]; len(before) > 0 {
-			h[f.Name] = append(before[:len(before):len(before)], f.Values...)
-		} else {
-			h[f.Name] = f.Values
+		f := &a.fields[i]
+		if f.Name == "Vary" && len(h["Vary"]) > 0 { // a router's before this server
+			h["Vary"] = slices.Concat(h["Vary"], f.Values)
+			continue
 		}
+		h[f.Name] = f.Values
 	}
-	unread := c.head.hasContent() && !c.whole
-	// A client that waits for 100 (Continue) may send the content after all, or
-	// the next request instead: nobody can tell which (rule 14).
-	closing := a.close || unread && c.head.expectsContinue()
-	if closing && c.r.ProtoMajor == 1 {
+	if a.close && c.r.ProtoMajor == 1 {
 		h["Connection"] = closeLine
 	}
-	if unread {
-		c.boundDrain(closing)
+	if !c.request.whole {
+		c.boundDrain(a.close)
 	}
 	if c.waited || !c.plane.own || len(a.body) > writeStep {
 		c.boundWrite()
 	}
+	c.replied = true
 	c.w.WriteHeader(a.status)
-	if c.head.Method != "HEAD" {
-		c.write(a.body)
-	}
+	c.write(a.body)
 }
 
 var closeLine = []string{"close"}
@@ -162,6 +200,16 @@ func (c *call) write(body []byte) {
 func (c *call) boundWrite() {
 	if limit := c.plane.server.cfg.Timeouts.Write; limit > 0 {
 		http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(limit))
+	}
+}
+
+// unboundWrite takes away the time that net/http gave a stream of HTTP/2 for its
+// answer when the stream began, before the call waits for something else. The reply
+// gets its own.
+func (c *call) unboundWrite() {
+	c.waited = true
+	if c.r.ProtoMajor > 1 && c.plane.own {
+		http.NewResponseController(c.w).SetWriteDeadline(time.Time{})
 	}
 }
 
@@ -189,13 +237,17 @@ func (c *call) boundDrain(closing bool) {
 func (c *call) deliver() {
 	courier := c.plane.server.courier
 	q := &c.request
-	http.NewResponseController(c.w).Flush()
+	if c.replied {
+		http.NewResponseController(c.w).Flush()
+	}
 	courier.answered(c.delivery, &Exchange{
 		URI: q.entry.uri, Method: verbs[c.head.Method].method,
 		Header: c.allFields(), Body: q.content, NewURI: q.newURI, Status: c.status(),
 		Query: c.head.Query, Peer: c.r.RemoteAddr, TLS: c.r.TLS, Time: c.start,
 	})
-	courier.pause(c.r.Context())
+	if c.r.ProtoMajor == 1 {
+		courier.pause(c.r.Context())
+	}
 }
 
 func (c *call) observe() {
@@ -253,9 +305,7 @@ func readHead(h *Head, r *http.Request) {
 	if h.rewritten {
 		h.router = r.URL.EscapedPath()
 	}
-	for name, values := range r.Header {
-		h.lines.add(name, values)
-	}
+	h.lines.count(r.Header)
 }
 
 // rewritten says whether a router changed the path of a request since target was

@@ -3,6 +3,7 @@ package roost
 import (
 	"crypto/tls"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -16,7 +17,8 @@ type Head struct {
 	Target string // the request-target as it was sent
 
 	// URI is the path in normal form, without the server's prefix and without
-	// the query; "*" for the server as a whole; empty where the target is invalid.
+	// the query; "*" for the server as a whole; empty where the target is invalid
+	// or not below the prefix.
 	URI   string
 	Query string // without the "?"
 
@@ -44,15 +46,22 @@ type Header interface {
 // fieldLines is what the limits of rule 4 and the singletons of rule 7 need to
 // know about all field lines together.
 type fieldLines struct {
-	count   int
+	number  int
 	octets  int64
 	largest string // name of the longest line
 	longest int64
 	twice   bool // some name stands on more than one line
 }
 
+// count takes in all fields of a request. Every plane calls it.
+func (l *fieldLines) count(h http.Header) {
+	for name, values := range h {
+		l.add(name, values)
+	}
+}
+
 func (l *fieldLines) add(name string, values []string) {
-	l.count += len(values)
+	l.number += len(values)
 	l.twice = l.twice || len(values) > 1
 	for _, v := range values {
 		n := int64(len(name) + len(": ") + len(v) + len("\r\n"))
@@ -90,8 +99,8 @@ func (h *Head) judgeMessage(hosts []string) *Problem {
 	case h.lines.octets > maxFieldBytes:
 		return problemLargeFields.withLimit(maxFieldBytes, h.lines.octets, "",
 			"The fields are too large together; the largest is "+h.lines.largest+".")
-	case h.lines.count > maxFieldLines:
-		return problemLargeFields.withLimit(maxFieldLines, int64(h.lines.count), "",
+	case h.lines.number > maxFieldLines:
+		return problemLargeFields.withLimit(maxFieldLines, int64(h.lines.number), "",
 			"There are too many fields; the largest is "+h.lines.largest+".")
 	}
 	if p := h.judgeHost(hosts); p != nil {

@@ -107,6 +107,30 @@ func TestSlowBodyHTTP2(t *testing.T) {
 	s.do("GET", "/a", "").expect(t, 200, "0")
 }
 
+// An upload over HTTP/2 may take longer than a client may take for its answer.
+func TestLongUploadHTTP2(t *testing.T) {
+	s := transports[2].start(t, roost.Config{Timeouts: roost.Timeouts{Write: 200 * time.Millisecond}})
+	s.add("/a", all, nil)
+	body, feed := io.Pipe()
+	go func() {
+		for range 6 {
+			io.WriteString(feed, "x")
+			time.Sleep(100 * time.Millisecond)
+		}
+		feed.Close()
+	}()
+	req, err := http.NewRequest("PUT", s.base+"/a", body)
+	must(err)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 204 {
+		t.Errorf("got %d", resp.StatusCode)
+	}
+}
+
 // Rule 13: a head that is not whole in time, and a connection that is idle, are
 // closed.
 func TestSlowHeads(t *testing.T) {
@@ -240,8 +264,30 @@ func TestMaxConns(t *testing.T) {
 	if n, err := third.Read(buf); err != nil || !strings.HasPrefix(string(buf[:n]), "HTTP/1.1 200 ") {
 		t.Errorf("then it got %q, %v", buf[:n], err)
 	}
-	// A server whose slots are all taken can be shut down.
+	// A server whose slots are all taken can be shut down, at once: nobody has to
+	// wait for clients that keep their connections.
+	begun := time.Now()
 	must(s.Shutdown(t.Context()))
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("Shutdown took %v", took)
+	}
+	eventually(t, func() bool { return roost.OpenConns(s.Server) == 0 })
+}
+
+// A cap of one serves more than one listener.
+func TestMaxConnsOfListeners(t *testing.T) {
+	s := start(t, roost.Config{MaxConns: 1})
+	s.add("/a", roost.GET, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	served := make(chan error)
+	go func() { served <- s.Serve(l) }()
+	for _, addr := range []string{l.Addr().String(), s.Addr().String(), l.Addr().String()} {
+		s.base = "http://" + addr
+		s.do("GET", "/a", "", "Connection: close").expect(t, 200, "0")
+	}
+	must(s.Shutdown(t.Context()))
+	must(<-served)
 }
 
 // Rule 14: what is refused early, and is still being sent, is answered in full.

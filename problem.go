@@ -43,35 +43,35 @@ type problemKind struct {
 
 // Every kind of refusal, by the rule that it comes from.
 var (
-	problemIncomplete     = kind("incomplete-content", 400, "Incomplete content").closing()            // 11, 12
-	problemBadHost        = kind("bad-host", 400, "Bad Host").closing()                                // 6
-	problemRepeatedField  = kind("repeated-field", 400, "Field sent twice")                            // 7
-	problemBadTarget      = kind("bad-target", 400, "Bad request target").closing()                    // 16, 17
-	problemContentRange   = kind("partial-put", 400, "Partial PUT")                                    // 40
-	problemForeign        = kind("foreign-origin", 403, "Foreign origin")                              // 22
-	problemNotFound       = kind("not-found", 404, "No such resource")                                 // 21
-	problemMethod         = kind("method-not-registered", 405, "Method not registered")                // 21
-	problemNotAcceptable  = kind("not-acceptable", 406, "Not acceptable")                              // 26
-	problemLate           = kind("late-content", 408, "Content came too slowly").closing()             // 13
-	problemTooLarge       = kind("content-too-large", 413, "Content too large").closing()              // 14
-	problemLongTarget     = kind("target-too-long", 414, "Request target too long").closing()          // 4
-	problemMediaType      = kind("media-type-not-accepted", 415, "Media type not accepted")            // 31
-	problemCoding         = kind("coding-not-accepted", 415, "Content coding not accepted")            // 34
-	problemExpectation    = kind("expectation-failed", 417, "Expectation failed").closing()            // 15
-	problemMisdirected    = kind("misdirected", 421, "Misdirected request")                            // 6, 16
-	problemLargeFields    = kind("fields-too-large", 431, "Request fields too large").closing()        // 4
-	problemInternal       = kind("internal", 500, "Internal error")                                    // 53
-	problemUnknownMethod  = kind("method-unknown", 501, "Method unknown")                              // 20
-	problemBusy           = kind("busy", 503, "Too much at once")                                      // 53
-	problemStopping       = kind("stopping", 503, "Server is stopping")                                // 53
-	problemUnavailable    = kind("store-unavailable", 503, "Store unavailable")                        // 53
-	problemUnknownOutcome = kind("outcome-unknown", 503, "Outcome unknown")                            // 53
-	problemVersion        = kind("version-not-supported", 505, "HTTP version not supported").closing() // 3
-	problemFull           = kind("full", 507, "No room")                                               // 53
+	problemIncomplete     = kind("incomplete-content", 400, "Incomplete content").closing()  // 11, 12
+	problemBadHost        = kind("bad-host", 400, "Bad Host").closing()                      // 6
+	problemRepeatedField  = kind("repeated-field", 400, "Field sent twice")                  // 7
+	problemBadTarget      = kind("bad-target", 400, "Bad request target").closing()          // 16, 17
+	problemContentRange   = kind("partial-put", 400, "Partial PUT")                          // 40
+	problemForeign        = kind("foreign-origin", 403, "Foreign origin")                    // 22
+	problemNotFound       = kind("not-found", 404, "No such resource")                       // 21
+	problemMethod         = kind("method-not-registered", 405, "Method not registered")      // 21
+	problemNotAcceptable  = kind("not-acceptable", 406, "Not acceptable")                    // 26
+	problemLate           = kind("late-content", 408, "Content came too slowly")             // 13
+	problemTooLarge       = kind("content-too-large", 413, "Content too large")              // 14
+	problemLongTarget     = kind("target-too-long", 414, "Request target too long")          // 4
+	problemMediaType      = kind("media-type-not-accepted", 415, "Media type not accepted")  // 31
+	problemCoding         = kind("coding-not-accepted", 415, "Content coding not accepted")  // 34
+	problemExpectation    = kind("expectation-failed", 417, "Expectation failed")            // 15
+	problemMisdirected    = kind("misdirected", 421, "Misdirected request")                  // 6, 16
+	problemLargeFields    = kind("fields-too-large", 431, "Request fields too large")        // 4
+	problemInternal       = kind("internal", 500, "Internal error")                          // 53
+	problemUnknownMethod  = kind("method-unknown", 501, "Method unknown")                    // 20
+	problemBusy           = kind("busy", 503, "Too much at once")                            // 53
+	problemStopping       = kind("stopping", 503, "Server is stopping")                      // 53
+	problemUnavailable    = kind("store-unavailable", 503, "Store unavailable")              // 53
+	problemUnknownOutcome = kind("outcome-unknown", 503, "Outcome unknown")                  // 53
+	problemVersion        = kind("version-not-supported", 505, "HTTP version not supported") // 3
+	problemFull           = kind("full", 507, "No room")                                     // 53
 )
 
 func kind(name string, status int, title string) problemKind {
-	return problemKind{name: name, status: status, title: title}
+	return problemKind{name: name, status: status, title: title, close: closes(status)}
 }
 
 func (k problemKind) closing() problemKind {
@@ -188,8 +188,8 @@ func (p *Problem) rows() [][2]string {
 	return append(rows, [2]string{"type", p.Type})
 }
 
-// closes reports whether a problem of this status ends the connection whatever
-// its kind: a gate's too (rule 52).
+// closes says which statuses end the connection whatever the kind, a gate's too
+// (rule 52).
 func closes(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong,

@@ -30,6 +30,9 @@ type resourceMeta struct {
 	Type   string `json:"type"`
 	Client bool   `json:"client,omitempty"` // the value came in a request
 
+	// Declared is the type that the program gave, where a request has changed it.
+	Declared string `json:"declared,omitempty"`
+
 	// The rest stays the same for the resource's life.
 
 	URI          string `json:"uri,omitempty"` // as the program wrote it, where that isn't the key
@@ -51,6 +54,9 @@ func encodeMeta(meta any) []byte {
 	}
 	return b
 }
+
+// made marks the transactions of this process that nothing else marks.
+type made struct{}
 
 // registration is what a resource answers, and whom it tells.
 type registration struct {
@@ -74,7 +80,7 @@ type entry struct {
 }
 
 // registry holds every resource of a server, ready to be read. Readers take no
-// lock. Its one writer is apply, which the store calls.
+// lock. Its one writer is apply, which the store calls, mostly under its own lock.
 type registry struct {
 	epoch    string
 	log      *slog.Logger
@@ -83,7 +89,7 @@ type registry struct {
 
 	entries sync.Map // key → *entry
 
-	mu     sync.Mutex // taken after the store's own lock, and before no other
+	mu     sync.Mutex // taken after a store's own lock; nothing is taken after it
 	live   int        // entries that are not gone
 	sorted []*entry   // by uri; what is gone is dropped at the next listing
 	fresh  []*entry   // made since the last listing
@@ -235,6 +241,9 @@ func (g *registry) applyResource(c store.Change, mark any) error {
 	if e != nil && e.created != item.Created {
 		g.remove(e, item.Revision)
 		e = nil
+	}
+	if e != nil && e.current.Load().revision == item.Revision {
+		return nil // a batch that starts over has what did not change too
 	}
 	rep, err := g.represent(e, item)
 	if err != nil {

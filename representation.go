@@ -1,6 +1,7 @@
 package roost
 
 import (
+	"cmp"
 	"net/http"
 	"strconv"
 	"strings"
@@ -48,8 +49,29 @@ func (r *Representation) metaWith(mediaType string, client bool) []byte {
 		return r.encoded
 	}
 	meta := *r.meta
-	meta.Type, meta.Client = mediaType, client
+	meta.Client = client
+	meta.retype(mediaType)
 	return encodeMeta(meta)
+}
+
+// retype gives the type that a request brought, and remembers the program's.
+func (m *resourceMeta) retype(mediaType string) {
+	declared := cmp.Or(m.Declared, m.Type)
+	m.Type, m.Declared = mediaType, ""
+	if mediaType != declared {
+		m.Declared = declared
+	}
+}
+
+// foreign says whether a browser should take a value of HTML or XML for a client's:
+// it came in a request, or the program set it and a request had made HTML or XML of
+// what was neither.
+func (m *resourceMeta) foreign() bool {
+	if m.Client || m.Declared == "" {
+		return m.Client
+	}
+	declared, err := negotiate.ParseMediaType(m.Declared)
+	return err == nil && !declared.Markup()
 }
 
 // etag is the validator of the representation that revision made (rule 39).
@@ -110,7 +132,7 @@ func (r *Representation) prepare(policy string) *servedValue {
 	case !m.Markup():
 	case policy != "":
 		s.fields = append(s.fields, Field{"Content-Security-Policy", []string{policy}})
-	case r.meta.Client:
+	case r.meta.foreign():
 		s.fields = append(s.fields, Field{"Content-Security-Policy", sandbox})
 	}
 	return s

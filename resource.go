@@ -52,9 +52,18 @@ func (r *Resource) Representation() (*Representation, error) {
 	return r.entry.current.Load(), nil
 }
 
-// SetValue stores a copy of value, keeps the media type, and returns the new
-// representation when it is visible, and durable as the store promises. Readers
-// see the old value or the new one, whole, and wait for neither.
+// SetValue stores a copy of value, of any length, and returns the new representation
+// when it is visible, and durable as the store promises. Readers see the old value
+// or the new one, whole, and wait for neither.
+//
+// The media type stays the one that the resource had when SetValue was called, which
+// a PUT may have changed since the program gave it. Where a request made HTML or XML
+// of a resource that the program declared as neither, the program's values are
+// sandboxed too (rule 30).
+//
+// Its errors are ErrNotExist, ErrFull, ErrClosed, ctx's, and those of the store:
+// store.ErrUnavailable, and store.ErrUnknown after which nobody knows whether the
+// value was stored.
 func (r *Resource) SetValue(ctx context.Context, value []byte) (*Representation, error) {
 	const op = "set value of"
 	rep, err := r.Representation()
@@ -83,9 +92,10 @@ func (r *Resource) SetValue(ctx context.Context, value []byte) (*Representation,
 }
 
 // RegisterRequestHandler makes the resource answer methods, and those only. It
-// replaces what was registered, methods and callback both; no method at all
-// unregisters. callback may be nil. A request under way keeps the callback that it
-// found.
+// replaces what was registered, methods and callback both. With no method at all the
+// resource answers none, also where it answered as the one it was made under.
+// callback may be nil. A request under way keeps the callback that it found. Its
+// errors are those of SetValue, and ErrConfig.
 func (r *Resource) RegisterRequestHandler(ctx context.Context, methods Method, callback Callback) error {
 	const op = "register request handler of"
 	if methods&^allMethods != 0 {

@@ -2,14 +2,14 @@ package roost
 
 import (
 	"errors"
-	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"roost/internal/negotiate"
-	"roost/internal/uri"
 	"roost/store"
 )
 
@@ -20,6 +20,7 @@ type site struct {
 	cfg      Config
 	accepted acceptedTypes
 	gate     Gate
+	stopping atomic.Bool // no resource is found any more
 }
 
 // A step is what a request needs next.
@@ -38,11 +39,13 @@ const (
 )
 
 // request takes one request through the rules of HTTP, which all stand here and
-// in what it calls. It does no I/O and reads no clock: a plane feeds it a head,
-// then what each step asks for, until it has an answer.
+// in what it calls. It waits for nothing, reads no clock and knows no connection: a
+// plane feeds it a head, then what each step asks for, until it has an answer. What
+// it does beside is to ask the gate, to guess free URIs, and to log what no client
+// is told.
 //
-// A request may be used again after reset. Its doc comments name the rules of
-// docs/http-rules.md; the order of the checks is rule 1.
+// Its doc comments name the rules of docs/http-rules.md; the order of the checks is
+// rule 1.
 type request struct {
 	site    *site
 	head    *Head
@@ -56,13 +59,13 @@ type request struct {
 	callback Callback
 
 	maxContent int64
+	whole      bool // the content was received, or there is none
 	content    []byte
 	mediaType  string // of content, as it will be stored
 
 	txn    store.Txn
 	ifs    [3]store.Condition
 	thens  [2]store.Write
-	mark   any // Txn.Mark of the transaction, if not nil
 	child  string
 	tries  int
 	newURI string
@@ -73,22 +76,18 @@ type request struct {
 // reply is an answer. Its fields' values may be shared by many answers.
 type reply struct {
 	status int
-	fields []Field // of the resource or the problem
-	more   []Field // of the gate
-	body   []byte  // left away for HEAD
-	close  bool    // the connection ends with it
+	fields []Field // each name once
+	body   []byte
+	close  bool // the connection ends with it
 }
 
 // maxChildTries bounds how often a POST looks for another free URI after others
 // took the one it had chosen.
 const maxChildTries = 64
 
-// made marks the transactions of this process that no delivery marks.
-type made struct{}
-
 // begin takes a head up to the point where content, a store or nobody is needed.
 func (q *request) begin(s *site, h *Head, now time.Time) step {
-	q.site, q.head, q.now, q.mark = s, h, now, made{}
+	q.site, q.head, q.now, q.whole = s, h, now, !h.hasContent()
 	badTarget := h.resolve(s.cfg.Prefix)
 	q.verdict = s.gate.Admit(h)
 	if p := h.judgeMessage(s.cfg.Hosts); p != nil {
@@ -119,13 +118,14 @@ func (q *request) turnAway() step {
 	if v.Status < http.StatusBadRequest {
 		return q.finish(v.Status, nosniff)
 	}
-	p := kind(v.Problem, v.Status, v.Title).with(v.Detail)
-	p.close = closes(v.Status)
-	return q.refuse(p)
+	return q.refuse(kind(v.Problem, v.Status, v.Title).with(v.Detail))
 }
 
 // find looks the resource up and sees whether it takes the method (rules 20, 21).
 func (q *request) find(v verb) step {
+	if q.site.stopping.Load() {
+		return q.refuse(problemStopping.with("The server is stopping; nothing was changed."))
+	}
 	q.entry = q.site.lookup(q.head.URI)
 	if q.entry == nil {
 		return q.refuse(q.notFound())
@@ -243,23 +243,32 @@ const (
 	contentNoRoom              // too much is being received already
 )
 
-// received takes the content, which belongs to the request from now on.
-func (q *request) received(content []byte, fault contentFault, count int64) step {
+// received takes the content, which belongs to the request from now on, at the time
+// when it was whole or failed to be; count is how many octets came.
+func (q *request) received(content []byte, fault contentFault, count int64, now time.Time) step {
+	q.now = now
 	switch fault {
 	case contentLarge:
 		return q.tooLarge(count)
 	case contentLate:
-		limit := q.site.cfg.Timeouts
-		return q.refuse(problemLate.withLimit(int64(limit.Content/time.Second), count, "",
-			"The content was not whole in time: it may take "+limit.Content.String()+", and a second more for each "+
-				strconv.FormatInt(limit.ContentRate, 10)+" octets; value counts those that came."))
+		return q.late(count)
 	case contentBroken:
 		return q.refuse(problemIncomplete.with("The content ended before it was whole, or its chunks are malformed."))
 	case contentNoRoom:
 		return q.refuse(problemBusy.withLimit(q.site.cfg.MaxPendingBytes, 0, "max-pending", "Too much content is being received at once."))
 	}
-	q.content = content
+	q.content, q.whole = content, true
 	return q.act()
+}
+
+func (q *request) late(count int64) step {
+	limit := q.site.cfg.Timeouts
+	detail := "The content was not whole in time: it may take " + limit.Content.String()
+	if limit.ContentRate > 0 {
+		detail += ", and a second more for each " + strconv.FormatInt(limit.ContentRate, 10) + " octets"
+	}
+	seconds := int64((limit.Content + time.Second - 1) / time.Second)
+	return q.refuse(problemLate.withLimit(seconds, count, "", detail+"; value counts those that came."))
 }
 
 // act does what the method is for, now that nothing of the request is missing.
@@ -293,11 +302,11 @@ func (q *request) get() step {
 		p.Available = []string{rep.meta.Type}
 		return q.refuse(p, varies)
 	}
-	q.reply = reply{status: http.StatusOK, fields: served.fields, more: q.verdict.Fields, body: rep.value}
+	fields := served.fields
 	if served.modified > q.now.Unix() {
-		q.reply.fields = q.withModified(served.fields)
+		fields = q.withModified(fields)
 	}
-	return stepReply
+	return q.send(reply{status: http.StatusOK, fields: fields, body: rep.value})
 }
 
 // withModified replaces a Last-Modified of the future, which another node's clock
@@ -328,7 +337,9 @@ func (q *request) post() step {
 	}
 	q.child = name
 	q.newURI = childURI(parent.uri, name[len(name)-childDigits:])
-	meta := resourceMeta{Type: q.mediaType, Client: true, CacheControl: parent.current.Load().meta.CacheControl}
+	like := parent.current.Load().meta
+	meta := resourceMeta{Type: like.Type, Declared: like.Declared, CacheControl: like.CacheControl, Client: true}
+	meta.retype(q.mediaType)
 	if q.newURI != name {
 		meta.URI = q.newURI
 	}
@@ -355,7 +366,7 @@ func (q *request) delete() step {
 }
 
 func (q *request) commit(ifs, thens int) step {
-	q.txn = store.Txn{If: q.ifs[:ifs], Then: q.thens[:thens], Mark: q.mark}
+	q.txn = store.Txn{If: q.ifs[:ifs], Then: q.thens[:thens]}
 	return stepCommit
 }
 
@@ -367,7 +378,7 @@ func (q *request) committed(revision uint64, err error) step {
 	wire := q.site.cfg.Prefix
 	switch q.head.Method {
 	case "PUT":
-		values := [...]string{wire + q.entry.key, etag(q.site.epoch, revision), httpDate(q.now)}
+		values := [...]string{wire + q.entry.key, q.etagOf(revision), httpDate(q.now)}
 		return q.finish(http.StatusNoContent, nosniff,
 			Field{"Content-Location", values[0:1:1]}, Field{"Etag", values[1:2:2]}, Field{"Last-Modified", values[2:3:3]})
 	case "POST":
@@ -376,15 +387,25 @@ func (q *request) committed(revision uint64, err error) step {
 	return q.finish(http.StatusNoContent, q.withCapacity(nosniff)...)
 }
 
+// etagOf is the validator of what a PUT stored, which mostly is the present value.
+func (q *request) etagOf(revision uint64) string {
+	if now := q.entry.current.Load(); now.revision == revision {
+		return now.etag
+	}
+	return etag(q.site.epoch, revision)
+}
+
 func (q *request) created(location string, revision uint64) step {
-	step := q.finish(http.StatusCreated, q.withCapacity(nosniff,
-		Field{"Location", []string{location}},
-		Field{"Etag", []string{etag(q.site.epoch, revision)}},
-		Field{"Last-Modified", []string{httpDate(q.now)}},
-		Field{"Content-Type", []string{"text/plain; charset=utf-8"}},
-		Field{"Content-Length", []string{strconv.Itoa(len(location) + 1)}})...)
-	q.reply.body = append([]byte(location), '\n')
-	return step
+	return q.send(reply{
+		status: http.StatusCreated,
+		fields: q.withCapacity(nosniff,
+			Field{"Location", []string{location}},
+			Field{"Etag", []string{etag(q.site.epoch, revision)}},
+			Field{"Last-Modified", []string{httpDate(q.now)}},
+			Field{"Content-Type", []string{"text/plain; charset=utf-8"}},
+			Field{"Content-Length", []string{strconv.Itoa(len(location) + 1)}}),
+		body: append([]byte(location), '\n'),
+	})
 }
 
 // notCommitted says why nothing was changed, or goes on with another try.
@@ -420,8 +441,11 @@ func (q *request) conditionFailed(failed *store.ConditionError) step {
 			return q.post()
 		}
 		return q.refuse(problemBusy.with("Others took every URI that was tried."))
+	case store.OpCreated:
+		return q.refuse(problemNotFound.with("The resource was removed while the request was on its way."))
 	}
-	return q.refuse(problemNotFound.with("The resource was removed while the request was on its way."))
+	q.site.log.Error("store failed a condition that was not asked for", "uri", q.entry.uri, "error", failed)
+	return q.refuse(problemInternal.with("The store failed; nothing was changed. The server's log has the details."))
 }
 
 func (q *request) noMoreResources() *Problem {
@@ -433,8 +457,42 @@ var retrySoon = Field{"Retry-After", []string{"1"}}
 
 // finish answers without content.
 func (q *request) finish(status int, fields ...Field) step {
-	q.reply = reply{status: status, fields: fields, more: q.verdict.Fields}
+	return q.send(reply{status: status, fields: fields})
+}
+
+// send makes r the final answer.
+func (q *request) send(r reply) step {
+	r.fields = withFields(r.fields, q.verdict.Fields)
+	if q.head.Method == "HEAD" {
+		r.body = nil // rule 24
+	}
+	// A client that waits for 100 (Continue) may send the content after all, or
+	// the next request instead: nobody can tell which (rule 14).
+	r.close = r.close || !q.whole && q.head.expectsContinue()
+	q.reply = r
 	return stepReply
+}
+
+// withFields is fields with more; lines of one name are joined into one field.
+func withFields(fields, more []Field) []Field {
+	if len(more) == 0 {
+		return fields
+	}
+	all := append(make([]Field, 0, len(fields)+len(more)), fields...)
+	for _, f := range more {
+		i := slices.IndexFunc(all, func(o Field) bool { return o.Name == f.Name })
+		if i < 0 {
+			all = append(all, f)
+		} else {
+			all[i].Values = slices.Concat(all[i].Values, f.Values)
+		}
+	}
+	return all
+}
+
+// failed answers for what panicked on the way (rule 53).
+func (q *request) failed() step {
+	return q.refuse(problemInternal.closing().with("The server failed on this request. Its log has the details."))
 }
 
 // refuse answers with a problem (rules 28, 52).
@@ -451,8 +509,7 @@ func (q *request) refuse(p *Problem, fields ...Field) step {
 	if p.Status == http.StatusServiceUnavailable && q.verdict.Status == 0 {
 		all = append(all, retrySoon)
 	}
-	q.reply = reply{status: p.Status, fields: all, more: q.verdict.Fields, body: body, close: p.close}
-	return stepReply
+	return q.send(reply{status: p.Status, fields: all, body: body, close: p.close})
 }
 
 // withCapacity adds what is left of the server's room (rule 55).
@@ -463,43 +520,4 @@ func (q *request) withCapacity(fields ...Field) []Field {
 	}
 	left := max(0, limit-q.site.count())
 	return append(fields, Field{"Roost-Capacity", []string{"resources=" + strconv.Itoa(left) + ";limit=" + strconv.Itoa(limit)}})
-}
-
-// The URIs that POST makes: five digits below the parent (rule 50).
-const (
-	childDigits = 5
-	firstChild  = 10_000
-	childCount  = 90_000
-
-	// childGuesses by chance find a free URI unless nearly all are taken; then
-	// they are tried one after the other.
-	childGuesses = 32
-)
-
-// freeChild chooses the key of a child that doesn't exist below parent.
-func (s *site) freeChild(parent string) (string, bool) {
-	if len(parent)+1+childDigits > uri.MaxLength {
-		return "", false
-	}
-	for range childGuesses {
-		name := childURI(parent, strconv.Itoa(firstChild+rand.IntN(childCount)))
-		if s.lookup(name) == nil {
-			return name, true
-		}
-	}
-	start := rand.IntN(childCount)
-	for i := range childCount {
-		name := childURI(parent, strconv.Itoa(firstChild+(start+i)%childCount))
-		if s.lookup(name) == nil {
-			return name, true
-		}
-	}
-	return "", false
-}
-
-func childURI(parent, digits string) string {
-	if strings.HasSuffix(parent, "/") {
-		return parent + digits
-	}
-	return parent + "/" + digits
 }

@@ -38,7 +38,9 @@ func headOf(method, target string, fields ...string) *Head {
 		name, value, _ := strings.Cut(f, ": ")
 		header.Add(name, value)
 	}
-	return &Head{Method: method, Target: target, Host: "a", Header: header, Major: 1, Minor: 1}
+	h := &Head{Method: method, Target: target, Host: "a", Header: header, Major: 1, Minor: 1}
+	h.lines.count(header)
+	return h
 }
 
 // begun is a request after its head, which must have asked for step.
@@ -59,7 +61,7 @@ func (q *request) mustAnswer(t *testing.T, got step, status int) {
 }
 
 func (r *reply) field(name string) string {
-	for _, f := range append(r.fields, r.more...) {
+	for _, f := range r.fields {
 		if f.Name == name {
 			return strings.Join(f.Values, "|")
 		}
@@ -94,12 +96,12 @@ func TestStepsOfPUT(t *testing.T) {
 	if q.maxContent != 1<<20 {
 		t.Errorf("reads up to %d octets", q.maxContent)
 	}
-	if got := q.received([]byte("new"), contentWhole, 3); got != stepCommit {
+	if got := q.received([]byte("new"), contentWhole, 3, noon.Add(time.Minute)); got != stepCommit {
 		t.Fatalf("step %d", got)
 	}
 	w := q.txn.Then[0]
 	if len(q.txn.If) != 1 || q.txn.If[0] != store.Born(resourceKey("/a"), 7) || len(q.txn.Then) != 1 ||
-		w.Key != resourceKey("/a") || string(w.Value) != "new" || string(w.Meta) != `{"type":"application/json","client":true}` || !w.Modified.Equal(noon) {
+		w.Key != resourceKey("/a") || string(w.Value) != "new" || string(w.Meta) != `{"type":"application/json","client":true,"declared":"text/plain"}` || !w.Modified.Equal(noon.Add(time.Minute)) { // when the content was whole
 		t.Errorf("transaction %+v", q.txn)
 	}
 	// Nothing is visible before the store delivers it.
@@ -187,7 +189,7 @@ func TestContentFaults(t *testing.T) {
 		h := headOf("PUT", "/a")
 		h.Length = -1
 		q := begun(t, newSite(Config{}), h, stepRead)
-		q.mustAnswer(t, q.received(nil, c.fault, 5), c.status)
+		q.mustAnswer(t, q.received(nil, c.fault, 5, noon), c.status)
 		if q.reply.close != c.close {
 			t.Errorf("%d closes: %t", c.status, q.reply.close)
 		}
@@ -235,6 +237,12 @@ func TestHeads(t *testing.T) {
 		if q.reply.status != c.status || q.reply.close != c.close {
 			t.Errorf("%s: %d, closes %t, want %d, %t", c.name, q.reply.status, q.reply.close, c.status, c.close)
 		}
+	}
+	// 16: the authority of an absolute target is the one that counts.
+	for target, status := range map[string]int{"http://own/a": 200, "http://evil/a": 421} {
+		h := headOf("GET", target)
+		h.Host = map[int]string{200: "evil", 421: "own"}[status]
+		begun(t, newSite(Config{Hosts: []string{"own"}}), h, stepReply).mustAnswer(t, stepReply, status)
 	}
 	if got := begun(t, newSite(Config{}), headOf("OPTIONS", "*"), stepReply).reply.field("Allow"); got != "GET, HEAD, PUT, POST, DELETE, OPTIONS" {
 		t.Errorf("23: OPTIONS * allows %q", got)

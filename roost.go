@@ -37,12 +37,10 @@ package roost
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"roost/internal/uri"
 	"roost/store"
@@ -63,8 +61,7 @@ type Server struct {
 	listening   listening
 
 	unfollow context.CancelFunc
-	closing  atomic.Bool // requests are turned away
-	closed   atomic.Bool // so is the program
+	closed   atomic.Bool // the program is turned away too
 	end      sync.Once
 }
 
@@ -126,126 +123,6 @@ func (s *Server) load(ctx context.Context) error {
 // a server that is not at the root of its router.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mounted.ServeHTTP(w, r) }
 
-// Option says how a new resource differs from the document's defaults.
-type Option func(*definition)
-
-type definition struct {
-	value        []byte
-	contentType  string
-	cacheControl string
-}
-
-// WithValue gives the resource a copy of value to begin with. Without it the value
-// is the text "0".
-func WithValue(value []byte) Option {
-	return func(d *definition) { d.value = append([]byte{}, value...) }
-}
-
-// WithString is WithValue for text.
-func WithString(value string) Option {
-	return func(d *definition) { d.value = []byte(value) }
-}
-
-// WithContentType gives the media type; Text without it. PUT and POST accept this
-// type for the resource too.
-func WithContentType(mediaType string) Option {
-	return func(d *definition) { d.contentType = mediaType }
-}
-
-// WithCacheControl gives the Cache-Control field of the resource's answers, and of
-// those made under it; "no-cache" without it, which lets caches keep a value but
-// ask each time whether it is still the present one.
-func WithCacheControl(directives string) Option {
-	return func(d *definition) { d.cacheControl = directives }
-}
-
-// AddResource makes a resource that answers no method yet. Its errors are ErrURI,
-// ErrExist (another spelling of the same URI counts), ErrFull (Config.MaxURI),
-// ErrConfig (a content type that is none) and ErrClosed.
-//
-// A resource that the store brought, from an earlier run or another node, is
-// adopted the first time: its stored value stays, and the type given here holds.
-func (s *Server) AddResource(ctx context.Context, uri string, options ...Option) (*Resource, error) {
-	const op = "add resource"
-	key, d, err := define(uri, options)
-	if err != nil {
-		return nil, &Error{Op: op, URI: uri, Kind: kindOfDefinition(err), Err: err}
-	}
-	meta := resourceMeta{Type: d.contentType, CacheControl: d.cacheControl}
-	if uri != key {
-		meta.URI = uri
-	}
-	txn := store.Txn{
-		If:   []store.Condition{store.Absent(resourceKey(key))},
-		Then: []store.Write{{Key: resourceKey(key), Meta: encodeMeta(meta), Value: d.value, Modified: time.Now()}},
-		Mark: made{},
-	}
-	if s.cfg.MaxURI > 0 {
-		txn.If = append(txn.If, store.CountBelow(resourceSpace, uint64(s.cfg.MaxURI)))
-	}
-	_, err = s.commit(ctx, txn)
-	var failed *store.ConditionError
-	switch {
-	case err == nil:
-		return s.GetResource(uri)
-	case !errors.As(err, &failed):
-		return nil, &Error{Op: op, URI: uri, Kind: kindOf(err), Err: err}
-	case failed.Condition.Op == store.OpCountBelow:
-		return nil, &Error{Op: op, URI: uri, Kind: ErrFull,
-			Err: fmt.Errorf("it holds %d resources: remove one or raise MaxURI", s.cfg.MaxURI)}
-	}
-	return s.adopt(ctx, uri, key, meta)
-}
-
-func define(u string, options []Option) (key string, d definition, err error) {
-	key, err = uri.Register(u)
-	if err != nil {
-		return "", d, errURI{err}
-	}
-	d = definition{value: []byte("0"), contentType: Text}
-	for _, o := range options {
-		o(&d)
-	}
-	return key, d, checkType(d.contentType)
-}
-
-// errURI marks an error of internal/uri among those of a definition.
-type errURI struct{ error }
-
-func kindOfDefinition(err error) error {
-	if errors.As(err, new(errURI)) {
-		return ErrURI
-	}
-	return ErrConfig
-}
-
-// adopt takes over a resource that is there already, if the store brought it and
-// nobody here took it before. Its value stays.
-func (s *Server) adopt(ctx context.Context, uri, key string, declared resourceMeta) (*Resource, error) {
-	e := s.site.lookup(key)
-	if e == nil || !e.adoptable.CompareAndSwap(true, false) {
-		return nil, &Error{Op: "add resource", URI: uri, Kind: ErrExist, Err: s.existing(e, uri)}
-	}
-	r := &Resource{s, e}
-	rep := e.current.Load()
-	meta := *rep.meta
-	meta.Type, meta.CacheControl = declared.Type, declared.CacheControl
-	if meta == *rep.meta {
-		return r, nil
-	}
-	_, err := r.commit(ctx, "adopt resource", made{}, store.Write{
-		Key: resourceKey(key), Meta: encodeMeta(meta), Value: rep.value, Modified: rep.modified,
-	})
-	return r, err
-}
-
-func (s *Server) existing(e *entry, uri string) error {
-	if e != nil && e.uri != uri {
-		return fmt.Errorf("it is another spelling of %q; GetResource returns that", e.uri)
-	}
-	return errors.New("GetResource returns it, RemoveResource makes room for another")
-}
-
 // GetResource returns the resource at uri, in any of its spellings, whoever made it.
 // Its error is ErrNotExist, or ErrURI.
 func (s *Server) GetResource(u string) (*Resource, error) {
@@ -299,11 +176,12 @@ func (s *Server) commit(ctx context.Context, txn store.Txn) (uint64, error) {
 // ctx's. Inside a callback it returns without waiting for callbacks; those that
 // are due run after that one has returned.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.closing.Store(true)
+	s.site.stopping.Store(true)
 	s.courier.release()
 	err := s.listening.shutdown(ctx)
 	if err == nil {
 		err = s.courier.drain(ctx)
+		s.courier.seal()
 	}
 	if closeErr := s.Close(); err == nil {
 		err = closeErr
@@ -314,11 +192,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Close ends the server at once: listeners and connections are closed, and
 // callbacks that wait for their turn may not run. Closing again does nothing.
 func (s *Server) Close() error {
-	s.closing.Store(true)
+	s.site.stopping.Store(true)
 	s.courier.release()
 	var err error
 	s.end.Do(func() {
 		s.closed.Store(true)
+		s.courier.seal()
 		err = s.listening.close()
 		s.unfollow()
 		err = errors.Join(err, s.closeStore())

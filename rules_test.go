@@ -339,6 +339,35 @@ func TestSequences(t *testing.T) {
 	}
 }
 
+// Rule 30: what the program declared as plain text does not become a page of its own
+// because a client called it HTML.
+func TestRetypedValueIsSandboxed(t *testing.T) {
+	s := start(t, roost.Config{})
+	r := s.add("/a", all, nil, roost.WithContentType(roost.Plain))
+	policy := func(uri string) string { return s.do("GET", uri, "").Header.Get("Content-Security-Policy") }
+	s.do("PUT", "/a", "x", "Content-Type: text/html")
+	if _, err := r.SetValue(t.Context(), []byte("<script>")); err != nil {
+		t.Fatal(err)
+	}
+	if got := policy("/a"); got != "sandbox" {
+		t.Errorf("policy %q", got)
+	}
+	uri := s.do("POST", "/a", "x").Header.Get("Location") // of the type that /a has now
+	child, err := s.GetResource(uri)
+	must(err)
+	_, err = child.SetValue(t.Context(), []byte("<script>"))
+	must(err)
+	if got := policy(uri); got != "sandbox" {
+		t.Errorf("the child's policy %q", got)
+	}
+	s.do("PUT", "/a", "x", "Content-Type: text/plain")
+	_, err = r.SetValue(t.Context(), []byte("plain again"))
+	must(err)
+	if got := policy("/a"); got != "" {
+		t.Errorf("plain text has policy %q", got)
+	}
+}
+
 func TestPolicySettingReplacesBoth(t *testing.T) {
 	s := start(t, roost.Config{ContentSecurityPolicy: "default-src 'self'"})
 	s.add("/a", all, nil)
@@ -412,6 +441,18 @@ func TestCORS(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A list that has "*" among others allows all.
+func TestCORSAnyAmongOthers(t *testing.T) {
+	s := start(t, roost.Config{CORS: []string{"http://one.example", "*"}})
+	s.add("/a", all, nil)
+	for _, origin := range []string{"http://one.example", "http://two.example", "null"} {
+		a := s.do("PUT", "/a", "x", "Origin: "+origin)
+		if a.Status != 204 || a.Header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s: %d %v", origin, a.Status, a.Header)
+		}
+	}
 }
 
 // Rule 6 with the server's own names.

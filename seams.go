@@ -8,8 +8,10 @@ import (
 
 // Gate decides about a request before its resource is looked up: access rules,
 // origins, limits and faults on demand stand behind it, whatever the request
-// came in by. Admit is called once for each request, from many goroutines at
-// once, and must not block.
+// came in by. Admit is called once for each request, also for one that will be
+// refused for its message or its target, so that its fields are on every answer.
+// It is called from many goroutines at once, and must not block. If it panics, the
+// request is answered 500.
 type Gate interface {
 	// Admit looks at a head, which it must not keep or change, and says how to
 	// go on. The zero Verdict lets the request pass.
@@ -23,11 +25,12 @@ type Verdict struct {
 	Status int
 
 	// Problem names the kind of a refusal: the last part of its type
-	// urn:roost:problem:NAME.
+	// urn:roost:problem:NAME, lower-case words joined by "-". It is not empty where
+	// Status is 400 or more.
 	Problem, Title, Detail string
 
-	// Fields are added to the answer, whatever it will be. They are shared and
-	// never changed.
+	// Fields are added to the answer, whatever it will be; values of a field
+	// that it has already are added to it. They are shared and never changed.
 	Fields []Field
 }
 
@@ -73,7 +76,8 @@ type Observer interface {
 	Connection(*ConnectionRecord)
 
 	// Change is called for each change of a resource, whoever made it, in the
-	// order of revisions, before anyone can see the next.
+	// order of revisions, before anyone can see the next. The store waits for it:
+	// it must not change anything in the server, nor in its store.
 	Change(*ChangeRecord)
 }
 
@@ -82,9 +86,9 @@ type RequestRecord struct {
 	Method string // as it was sent
 	URI    string // as in Exchange; the normal form where no resource was found
 	Query  string
-	Header http.Header
-	Body   []byte // what was received and read
-	NewURI string // of the resource that a POST created
+	Header http.Header // read-only
+	Body   []byte      // what was received whole
+	NewURI string      // of the resource that a POST created
 	Status int
 	Proto  string // "HTTP/1.1"
 	Peer   string

@@ -122,6 +122,7 @@ func TestObserver(t *testing.T) {
 			}
 			s.client.CloseIdleConnections()
 			must(s.Shutdown(t.Context()))
+			eventually(t, func() bool { o.mu.Lock(); defer o.mu.Unlock(); return len(o.conns) > 0 })
 
 			o.mu.Lock()
 			defer o.mu.Unlock()
@@ -159,7 +160,7 @@ func TestObserver(t *testing.T) {
 	}
 }
 
-// A gate that panics ends its connection, not the server, and holds nothing back.
+// A gate that panics is a 500, and holds nothing back.
 func TestGatePanics(t *testing.T) {
 	s := start(t, roost.Config{MaxConns: 3, Gate: gateFunc(func(h *roost.Head) roost.Verdict {
 		if h.URI == "/panic" {
@@ -169,8 +170,8 @@ func TestGatePanics(t *testing.T) {
 	})})
 	s.add("/a", all, nil)
 	for range 10 {
-		if a, err := s.try("POST", "/panic", "x"); err == nil {
-			t.Errorf("got %d", a.Status)
+		if a := s.do("POST", "/panic", "x"); a.Status != 500 || a.problem(t).Type != "urn:roost:problem:internal" {
+			t.Errorf("got %d %s", a.Status, a.Body)
 		}
 	}
 	s.do("GET", "/a", "").expect(t, 200, "0")

@@ -67,6 +67,9 @@ type Item struct {
 // revision. A transaction that changes nothing, because it has no writes or only
 // deletes what is absent, makes no batch, and its Mark goes nowhere. One that
 // writes a key twice, or has an unknown Op, is refused and changes nothing.
+//
+// If and Then are lent until Commit returns: a store that goes on with a
+// transaction after that keeps copies of them.
 type Txn struct {
 	If   []Condition
 	Then []Write
