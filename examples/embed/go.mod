@@ -1,0 +1,9 @@
+// A module of its own, as a program that embeds Roost is. As Roost has no public
+// home yet, the replace line names the folder of a clone.
+module example.com/embed
+
+go 1.26
+
+require roost v0.0.0
+
+replace roost => ../..
