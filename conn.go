@@ -18,6 +18,7 @@ import (
 type connections struct {
 	slots    chan struct{} // one for each connection that may be open; nil for no limit
 	observer Observer
+	write    time.Duration // that a client may take none of what is written; none if not positive
 	rushed   atomic.Bool   // no more lingering
 	number   atomic.Uint64 // of connections that have no address
 
@@ -25,10 +26,10 @@ type connections struct {
 	open map[*conn]struct{}
 }
 
-func newConnections(limit int, o Observer) *connections {
-	c := &connections{observer: o, open: make(map[*conn]struct{})}
-	if limit > 0 {
-		c.slots = make(chan struct{}, limit)
+func newConnections(cfg *Config) *connections {
+	c := &connections{observer: cfg.Observer, write: cfg.Timeouts.Write, open: make(map[*conn]struct{})}
+	if cfg.MaxConns > 0 {
+		c.slots = make(chan struct{}, cfg.MaxConns)
 	}
 	return c
 }
@@ -63,13 +64,14 @@ func (c *connections) closeUnused() {
 	}
 }
 
-// hurry lets connections close at once from now on, those too that are draining.
+// hurry lets connections close at once from now on, those too that are draining, and
+// ends what waits to be written.
 func (c *connections) hurry() {
 	c.rushed.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for conn := range c.open {
-		conn.Conn.SetReadDeadline(time.Now())
+		conn.Conn.SetDeadline(time.Now())
 	}
 }
 
@@ -147,9 +149,10 @@ type conn struct {
 	start    time.Time
 
 	received, sent atomic.Int64
-	requested      atomic.Bool // a request came
-	reading        atomic.Bool // another goroutine waits for input
-	ended          atomic.Bool // input is at its end
+	writeUntil     atomic.Pointer[time.Time] // the deadline of writes in force
+	requested      atomic.Bool               // a request came
+	reading        atomic.Bool               // another goroutine waits for input
+	ended          atomic.Bool               // input is at its end
 	closeOnce      sync.Once
 	closeErr       error
 }
@@ -172,11 +175,32 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// writeSlack is how much less than its time a write may get, so that a busy
+// connection moves its timer about once a second and not with each answer.
+const writeSlack = time.Second
+
 func (c *conn) Write(p []byte) (int, error) {
+	if c.all.rushed.Load() {
+		return 0, net.ErrClosed
+	}
+	if limit := c.all.write; limit > 0 {
+		until := time.Now().Add(limit)
+		if before := c.writeUntil.Load(); before == nil || until.Sub(*before) > min(writeSlack, limit/8) {
+			c.writeUntil.Store(&until)
+			c.Conn.SetWriteDeadline(until)
+		}
+	}
 	n, err := c.Conn.Write(p)
 	c.sent.Add(int64(n))
 	return n, err
 }
+
+// SetWriteDeadline does nothing: each write gets its own deadline, and net/http sets
+// none that is earlier but for the handshake of TLS, whose reads end it too.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline is SetReadDeadline, as SetWriteDeadline does nothing.
+func (c *conn) SetDeadline(t time.Time) error { return c.Conn.SetReadDeadline(t) }
 
 // CloseWrite is what net/http and crypto/tls ask for to end the sending side.
 func (c *conn) CloseWrite() error {

@@ -18,7 +18,7 @@ type referencePlane struct {
 	server *Server
 
 	// own says that the requests come by the server's own listeners, whose
-	// write timeout net/http has set when a handler starts.
+	// connections bound their writes themselves.
 	own bool
 }
 
@@ -31,7 +31,6 @@ type call struct {
 	head    Head
 	request request
 	content contentReader
-	waited  bool // for content, a store or callbacks, longer than a head takes
 	replied bool // the answer was begun
 
 	delivery *delivery   // where the resource has a callback
@@ -78,7 +77,6 @@ func (c *call) beginDelivery() bool {
 	courier := c.plane.server.courier
 	if c.r.ProtoMajor > 1 {
 		// A stream can't pause after its answer, which ends with the handler.
-		c.unboundWrite()
 		courier.pause(c.r.Context())
 	}
 	c.delivery = courier.begin(q.callback, q.entry.key, c.peer())
@@ -97,7 +95,6 @@ func (c *call) peer() string {
 // read receives the content.
 func (c *call) read() step {
 	s := c.plane.server
-	c.unboundWrite()
 	c.content = contentReader{
 		body: c.r.Body, conn: http.NewResponseController(c.w),
 		timeouts: &s.cfg.Timeouts, budget: &s.pending,
@@ -112,7 +109,6 @@ func (c *call) commit() step {
 	s, q := c.plane.server, &c.request
 	ctx := context.Background()
 	if s.storeBlocks {
-		c.unboundWrite()
 		ctx = context.WithoutCancel(c.r.Context())
 	}
 	q.txn.Mark = made{}
@@ -151,8 +147,8 @@ func (c *call) settle() {
 	}
 }
 
-// writeStep is the most that is written under one deadline: a reader makes
-// progress if it takes as much within Timeouts.Write.
+// writeStep is the most that is written at once, and so under one deadline: a reader
+// makes progress if it takes as much within Timeouts.Write.
 const writeStep = 16 << 10
 
 // reply sends the answer.
@@ -172,9 +168,7 @@ func (c *call) reply(a *reply) {
 	if !c.request.whole {
 		c.boundDrain(a.close)
 	}
-	if c.waited || !c.plane.own || len(a.body) > writeStep {
-		c.boundWrite()
-	}
+	c.boundWrite()
 	c.replied = true
 	c.w.WriteHeader(a.status)
 	c.write(a.body)
@@ -196,20 +190,14 @@ func (c *call) write(body []byte) {
 	}
 }
 
-// boundWrite gives the client Timeouts.Write to take what is written next.
+// boundWrite gives the client Timeouts.Write to take what is written next. A stream
+// of HTTP/2 can stand still while its connection does not.
 func (c *call) boundWrite() {
+	if c.plane.own && c.r.ProtoMajor == 1 {
+		return
+	}
 	if limit := c.plane.server.cfg.Timeouts.Write; limit > 0 {
 		http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(limit))
-	}
-}
-
-// unboundWrite takes away the time that net/http gave a stream of HTTP/2 for its
-// answer when the stream began, before the call waits for something else. The reply
-// gets its own.
-func (c *call) unboundWrite() {
-	c.waited = true
-	if c.r.ProtoMajor > 1 && c.plane.own {
-		http.NewResponseController(c.w).SetWriteDeadline(time.Time{})
 	}
 }
 

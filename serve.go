@@ -38,7 +38,7 @@ const maxHeadBytes = maxTarget + maxFieldBytes + 8<<10
 
 func (l *listening) prepare(s *Server) error {
 	l.server = s
-	l.conns = newConnections(s.cfg.MaxConns, s.cfg.Observer)
+	l.conns = newConnections(s.cfg)
 	tlsConfig, err := tlsConfig(s.cfg)
 	if err != nil {
 		return err
@@ -51,7 +51,6 @@ func (l *listening) prepare(s *Server) error {
 		TLSConfig:                    tlsConfig,
 		ReadHeaderTimeout:            max(0, t.Head),
 		IdleTimeout:                  max(0, t.Idle),
-		WriteTimeout:                 max(0, t.Write),
 		MaxHeaderBytes:               maxHeadBytes,
 		ErrorLog:                     slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn),
 		HTTP2: &http.HTTP2Config{
