@@ -149,14 +149,7 @@ func TestCallbackOrderOfRevisions(t *testing.T) {
 	add(t, s, "/a", all, told.callback)
 	add(t, s, "/b", all, told.callback)
 
-	slow := newGated()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.ServeHTTP(slow, request("PUT", "/a", "first", "1.1.1.1:1"))
-	}()
-	<-slow.writing // committed, but its answer is not on the wire yet
-
+	release := stall(s, request("PUT", "/a", "first", "1.1.1.1:1"))
 	s.ServeHTTP(newGated().open(), request("PUT", "/a", "second", "2.2.2.2:2"))
 	// Later on the same connection: it must wait for the answer before it.
 	s.ServeHTTP(newGated().open(), request("GET", "/b", "", "2.2.2.2:2"))
@@ -165,8 +158,7 @@ func TestCallbackOrderOfRevisions(t *testing.T) {
 	if e := told.wait(t, 1)[0]; e.Peer != "3.3.3.3:3" {
 		t.Fatalf("first told of %s %s by %s", e.Method, e.URI, e.Peer)
 	}
-	slow.open()
-	<-done
+	release()
 	var got []string
 	for _, e := range told.wait(t, 3) {
 		got = append(got, e.Method.String()+" "+e.URI+" "+string(e.Body))
@@ -181,16 +173,9 @@ func TestCallbackOrderWithoutContent(t *testing.T) {
 	s := newServer(t, roost.Config{})
 	told := newRecorder()
 	add(t, s, "/a", all, told.callback)
-	slow := newGated()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.ServeHTTP(slow, request("PUT", "/a", "", "1.1.1.1:1"))
-	}()
-	<-slow.writing
+	release := stall(s, request("PUT", "/a", "", "1.1.1.1:1"))
 	s.ServeHTTP(newGated().open(), request("DELETE", "/a", "", "2.2.2.2:2"))
-	slow.open()
-	<-done
+	release()
 	if e := told.wait(t, 2); e[0].Method != roost.PUT || e[1].Method != roost.DELETE {
 		t.Errorf("told of %s, then %s", e[0].Method, e[1].Method)
 	}
@@ -203,10 +188,8 @@ func TestHeldBackCallbacksAreBounded(t *testing.T) {
 		s := newServer(t, bound)
 		told := newRecorder()
 		add(t, s, "/a", all, told.callback)
-		slow := newGated()
+		release := stall(s, request("PUT", "/a", "slow", "1.1.1.1:1"))
 		var group sync.WaitGroup
-		group.Go(func() { s.ServeHTTP(slow, request("PUT", "/a", "slow", "1.1.1.1:1")) })
-		<-slow.writing
 		var answered, returned atomic.Int32
 		for i := range 20 {
 			group.Go(func() {
@@ -221,7 +204,7 @@ func TestHeldBackCallbacksAreBounded(t *testing.T) {
 		if n := returned.Load(); n > 3 {
 			t.Errorf("%+v: %d connections go on", bound, n)
 		}
-		slow.open()
+		release()
 		group.Wait()
 		told.wait(t, 21)
 	}
@@ -233,17 +216,10 @@ func TestCallbackOrderOfChild(t *testing.T) {
 	s := newServer(t, roost.Config{})
 	told := newRecorder()
 	add(t, s, "/a", all, told.callback)
-	slow := newGated()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.ServeHTTP(slow, request("POST", "/a", "made", "1.1.1.1:1"))
-	}()
-	<-slow.writing
+	release := stall(s, request("POST", "/a", "made", "1.1.1.1:1"))
 	child := s.ListResource("/a/")[0]
 	s.ServeHTTP(newGated().open(), request("PUT", child, "changed", "2.2.2.2:2"))
-	slow.open()
-	<-done
+	release()
 	events := told.wait(t, 2)
 	if events[0].NewURI != child || events[1].URI != child {
 		t.Errorf("told of %+v, then %+v", events[0], events[1])
@@ -272,6 +248,21 @@ func (g *gated) Write(p []byte) (int, error) { return len(p), nil }
 func (g *gated) WriteHeader(int) {
 	g.once.Do(func() { close(g.writing) })
 	<-g.gate
+}
+
+// stall asks s, and returns when the answer is ready but not on the wire. release
+// lets it through, and returns when the request has ended.
+func stall(s *roost.Server, r *http.Request) (release func()) {
+	w, done := newGated(), make(chan struct{})
+	go func() {
+		defer close(done)
+		s.ServeHTTP(w, r)
+	}()
+	<-w.writing
+	return func() {
+		w.open()
+		<-done
+	}
 }
 
 func request(method, uri, body, peer string) *http.Request {
@@ -485,6 +476,33 @@ func TestFullQueuePauses(t *testing.T) {
 		told.wait(t, 10)
 		c.Close()
 	}
+}
+
+// Clients that come, ask and go do not fill the queue without bound: while it is
+// full, each holds its place among the connections.
+func TestFullQueueWhenClientsLeave(t *testing.T) {
+	const queued, conns = 3, 4
+	s := start(t, roost.Config{MaxQueuedCallbacks: queued, MaxConns: conns})
+	hold, told := make(chan struct{}), newRecorder()
+	s.add("/a", roost.PUT, func(e *roost.Exchange) {
+		<-hold
+		told.callback(e)
+	})
+	answered := 0
+	for range 30 {
+		c := s.dial()
+		c.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+		c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if n, _ := c.Read(make([]byte, 1)); n > 0 {
+			answered++
+		}
+		c.Close()
+	}
+	if answered > queued+conns {
+		t.Errorf("%d answered with %d places in the queue and %d connections", answered, queued, conns)
+	}
+	close(hold)
+	told.wait(t, 30) // each was a whole request, and was made
 }
 
 // Shutdown delivers what is queued.

@@ -113,7 +113,7 @@ func (c *courier) answered(d *delivery, e *Exchange) {
 	d.waits--
 	if d.waits == 0 {
 		c.enqueueLocked(d)
-	} else if d.peer != "" && d.peer != "@" {
+	} else if d.peer != "" {
 		c.holdLocked(d)
 	}
 	d.follows = nil
@@ -201,8 +201,10 @@ func (c *courier) call(d *delivery) {
 	d.callback(d.exchange)
 }
 
-// pause returns when the queue has room, or nobody shall wait for it any more.
-func (c *courier) pause(ctx context.Context) {
+// pause returns when the queue has room, or nobody shall wait for it any more. That
+// the client went away is no reason: clients that come, ask and go would fill the
+// queue without bound, where now each holds its connection's place.
+func (c *courier) pause() {
 	for {
 		c.mu.Lock()
 		room := c.room
@@ -213,11 +215,7 @@ func (c *courier) pause(ctx context.Context) {
 		if room == nil {
 			return
 		}
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return
-		}
+		<-room
 	}
 }
 

@@ -77,7 +77,7 @@ func (c *call) beginDelivery() bool {
 	courier := c.plane.server.courier
 	if c.r.ProtoMajor > 1 {
 		// A stream can't pause after its answer, which ends with the handler.
-		courier.pause(c.r.Context())
+		courier.pause()
 	}
 	c.delivery = courier.begin(q.callback, q.entry.key, c.peer())
 	return c.delivery != nil
@@ -234,7 +234,7 @@ func (c *call) deliver() {
 		Query: c.head.Query, Peer: c.r.RemoteAddr, TLS: c.r.TLS, Time: c.start,
 	})
 	if c.r.ProtoMajor == 1 {
-		courier.pause(c.r.Context())
+		courier.pause()
 	}
 }
 

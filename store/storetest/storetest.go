@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"CreatedIdentifiesALife", testCreated},
 		{"DeleteAbsent", testDeleteAbsent},
 		{"NoWrites", testNoWrites},
+		{"TxnIsLent", testTxnIsLent},
 		{"ContentIsKept", testContent},
 		{"KeysAreOctets", testKeys},
 		{"ManySpaces", testManySpaces},

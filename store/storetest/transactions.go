@@ -36,6 +36,24 @@ func testAllOrNothing(t *testing.T, s store.Store) {
 	tr.same(want)
 }
 
+// testTxnIsLent uses the slices of a transaction again after Commit.
+func testTxnIsLent(t *testing.T, s store.Store) {
+	tr := begin(t, s)
+	a, b := key("a"), key("b")
+	ifs := []store.Condition{store.Absent(a)}
+	thens := []store.Write{put(a, "1")}
+	revision := tr.must(store.Txn{If: ifs, Then: thens})
+	want := tr.mirror.snapshot()
+	want.write([]store.Write{put(a, "1")}, revision)
+
+	ifs[0], thens[0] = store.Exists(b), put(b, "another's")
+	tr.same(want)
+	tr.do(put(key("c"), "1"))
+	if _, err := s.Commit(t.Context(), store.Txn{If: []store.Condition{store.Absent(b)}}); err != nil {
+		t.Errorf("a write that came after Commit was made: %v", err)
+	}
+}
+
 func testRevisionsRise(t *testing.T, s store.Store) {
 	tr := begin(t, s)
 	last := uint64(0)
