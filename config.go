@@ -109,7 +109,8 @@ type Timeouts struct {
 	// Idle is how long a connection may be silent between requests: 60 s.
 	Idle time.Duration
 
-	// Head is how long a request's head may take from its first octet: 5 s.
+	// Head is how long a request's head may take from its first octet, and the
+	// first one from the opening of its connection: 5 s.
 	Head time.Duration
 
 	// Content is how long a request's content may take: 15 s, and one second

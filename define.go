@@ -87,8 +87,11 @@ func (s *Server) AddResource(ctx context.Context, uri string, options ...Option)
 	return s.adopt(ctx, uri, key, meta)
 }
 
-func define(u string, options []Option) (key string, d definition, err error) {
-	key, err = uri.Register(u)
+// keyOf is the normal form by which a URI of the program is found (rule 18).
+func keyOf(s string) (string, error) { return uri.Register(s) }
+
+func define(uri string, options []Option) (key string, d definition, err error) {
+	key, err = keyOf(uri)
 	if err != nil {
 		return "", d, errURI{err}
 	}

@@ -158,7 +158,7 @@ func (q *request) notRegistered() *Problem {
 	if q.methods == 0 {
 		return problemMethod.with("No method is registered for this resource. The program can register some with register_request_handler (RegisterRequestHandler in Go).")
 	}
-	return problemMethod.with("This resource is registered for " + strings.Join(allowed(q.methods), ", ") + ".")
+	return problemMethod.with("This resource answers " + strings.Join(allowed(q.methods), ", ") + ".")
 }
 
 // admitContent judges what the head says of the content (rules 14, 31, 34, 40), and

@@ -42,7 +42,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"roost/internal/uri"
 	"roost/store"
 	"roost/store/memory"
 )
@@ -125,18 +124,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mounted.S
 
 // GetResource returns the resource at uri, in any of its spellings, whoever made it.
 // Its error is ErrNotExist, or ErrURI.
-func (s *Server) GetResource(u string) (*Resource, error) {
+func (s *Server) GetResource(uri string) (*Resource, error) {
 	const op = "get resource"
-	key, err := uri.Register(u)
+	key, err := keyOf(uri)
 	if err != nil {
-		return nil, &Error{Op: op, URI: u, Kind: ErrURI, Err: err}
+		return nil, &Error{Op: op, URI: uri, Kind: ErrURI, Err: err}
 	}
 	if s.closed.Load() {
-		return nil, &Error{Op: op, URI: u, Kind: ErrClosed}
+		return nil, &Error{Op: op, URI: uri, Kind: ErrClosed}
 	}
 	e := s.site.lookup(key)
 	if e == nil {
-		return nil, &Error{Op: op, URI: u, Kind: ErrNotExist}
+		return nil, &Error{Op: op, URI: uri, Kind: ErrNotExist}
 	}
 	return &Resource{s, e}, nil
 }

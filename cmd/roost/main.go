@@ -84,7 +84,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return nil
 	case cmd.HasParent():
-		return usagef("%s takes flags only, not %q", cmd.CommandPath(), args[0])
+		return usagef("%s takes no arguments, not %q", cmd.CommandPath(), args[0])
 	}
 	return unknownCommand(cmd, args[0])
 }

@@ -67,7 +67,19 @@ func (s *settings) read(f *pflag.FlagSet) (err error) {
 	if s.fromVariable, err = readEnvironment(f, os.LookupEnv); err != nil {
 		return err
 	}
+	if err := s.checkSizes(); err != nil {
+		return err
+	}
 	return s.checkTLS()
+}
+
+// checkSizes applies the rule of roost.Config that there is room for a whole content.
+func (s *settings) checkSizes() error {
+	err := roost.Config{MaxBodyBytes: s.maxBody, MaxPendingBytes: s.maxPending}.Validate()
+	if err != nil {
+		return usagef("%s %d leaves no room for one content as long as %s allows: give more", s.source("max-pending"), s.maxPending, s.source("max-body"))
+	}
+	return nil
 }
 
 // source is what set a flag, as messages name it.
