@@ -71,7 +71,7 @@ func (c *contentReader) read(limit, declared int64) ([]byte, int64, contentFault
 		case err != nil:
 			return nil, count, contentBroken
 		}
-		if count-c.until >= c.timeouts.ContentRate {
+		if rate := c.timeouts.ContentRate; rate > 0 && count-c.until >= rate {
 			c.extend()
 		}
 	}
@@ -79,9 +79,12 @@ func (c *contentReader) read(limit, declared int64) ([]byte, int64, contentFault
 
 // piece is where the next octets go. net/http fills it whole from a chunk before it
 // returns, however slowly the chunk comes, so it is no longer than what the
-// deadline is extended for.
+// deadline is extended for, where it is.
 func (c *contentReader) piece() []byte {
 	free := c.buf[len(c.buf):cap(c.buf)]
+	if c.timeouts.ContentRate <= 0 {
+		return free
+	}
 	return free[:min(int64(len(free)), max(minPiece, c.timeouts.ContentRate))]
 }
 

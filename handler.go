@@ -252,8 +252,8 @@ func (c *call) observe() {
 	c.plane.server.cfg.Observer.Request(&rec)
 }
 
-// status is that of the answer; where a panic kept one from being made, the client
-// saw the connection end.
+// status is that of the answer; where http.ErrAbortHandler kept one from being made,
+// the client saw the connection end.
 func (c *call) status() int {
 	return cmp.Or(c.request.reply.status, http.StatusInternalServerError)
 }

@@ -123,7 +123,7 @@ func (s *Server) load(ctx context.Context) error {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mounted.ServeHTTP(w, r) }
 
 // GetResource returns the resource at uri, in any of its spellings, whoever made it.
-// Its error is ErrNotExist, or ErrURI.
+// Its error is ErrNotExist, ErrURI or ErrClosed.
 func (s *Server) GetResource(uri string) (*Resource, error) {
 	const op = "get resource"
 	key, err := keyOf(uri)
@@ -145,7 +145,8 @@ func (s *Server) GetResource(uri string) (*Resource, error) {
 func (s *Server) ListResource(prefix string) []string { return s.site.list(prefix) }
 
 // RemoveResource removes the resource at uri and its registration. Resources below
-// it stay. Its error is ErrNotExist, ErrURI or ErrClosed.
+// it stay. Its errors are ErrNotExist, ErrURI, ErrClosed, and those of the store as
+// in SetValue.
 func (s *Server) RemoveResource(ctx context.Context, uri string) error {
 	const op = "remove resource"
 	r, err := s.GetResource(uri)

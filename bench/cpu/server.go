@@ -43,7 +43,7 @@ var servers = map[string]func() (net.Addr, error){
 	"bare": func() (net.Addr, error) {
 		return serveBare(&http.Server{Handler: bench.Bare()})
 	},
-	// What the timeouts cost that net/http keeps for Roost.
+	// What the limits of time cost when net/http keeps them.
 	"bare-timeouts": func() (net.Addr, error) {
 		return serveBare(&http.Server{
 			Handler:           bench.Bare(),
