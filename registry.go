@@ -137,22 +137,23 @@ func (g *registry) registered(e *entry) registration {
 	}
 }
 
-// list returns the URIs that start with prefix, sorted.
-func (g *registry) list(prefix string) []string {
+// list returns up to most entries whose URIs start with prefix and come after the URI
+// after, sorted.
+func (g *registry) list(prefix, after string, most int) []*entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.sortLocked()
-	from, _ := slices.BinarySearchFunc(g.sorted, prefix, func(e *entry, s string) int { return strings.Compare(e.uri, s) })
-	uris := []string{}
+	from, found := slices.BinarySearchFunc(g.sorted, max(prefix, after), func(e *entry, s string) int { return strings.Compare(e.uri, s) })
+	var listed []*entry
 	for _, e := range g.sorted[from:] {
-		if !strings.HasPrefix(e.uri, prefix) {
+		if !strings.HasPrefix(e.uri, prefix) || len(listed) == most {
 			break
 		}
-		if !isGone(e) {
-			uris = append(uris, e.uri)
+		if !isGone(e) && !(found && e.uri == after) {
+			listed = append(listed, e)
 		}
 	}
-	return uris
+	return listed
 }
 
 func isGone(e *entry) bool { return e.gone.Load() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"roost/store"
@@ -21,6 +22,16 @@ type Resource struct {
 // URI returns the resource's URI as the program wrote it, without the server's
 // prefix.
 func (r *Resource) URI() string { return r.entry.uri }
+
+// Created returns the store's revision that began the life of the resource which
+// this handle belongs to. It orders resources by age.
+func (r *Resource) Created() uint64 { return r.entry.created }
+
+// Life names the life of the resource which this handle belongs to: letters, digits
+// and "-", given once and never again, to this URI or another.
+func (r *Resource) Life() string {
+	return r.server.site.epoch + "-" + strconv.FormatUint(r.entry.created, 10)
+}
 
 // Methods returns what the resource answers at present: by its own registration, or
 // that of the resource under which POST made it.
@@ -65,18 +76,39 @@ func (r *Resource) Representation() (*Representation, error) {
 // store.ErrUnavailable, and store.ErrUnknown after which nobody knows whether the
 // value was stored.
 func (r *Resource) SetValue(ctx context.Context, value []byte) (*Representation, error) {
-	const op = "set value of"
+	return r.set(ctx, value, func(before *Representation) []byte { return before.metaWith(before.meta.Type, false) })
+}
+
+// SetRepresentation is SetValue that gives the media type too, in the same change. The
+// type is then the program's, as if AddResource had given it. Beside SetValue's errors
+// there is ErrConfig, for a media type that is none.
+func (r *Resource) SetRepresentation(ctx context.Context, value []byte, mediaType string) (*Representation, error) {
+	if err := checkType(mediaType); err != nil {
+		return nil, r.fail(setOp, ErrConfig, err)
+	}
+	return r.set(ctx, value, func(before *Representation) []byte {
+		meta := *before.meta
+		meta.Type, meta.Declared, meta.Client = mediaType, "", false
+		return encodeMeta(meta)
+	})
+}
+
+const setOp = "set value of"
+
+// set stores a value of the program's, with the Meta that follows from what was there
+// before.
+func (r *Resource) set(ctx context.Context, value []byte, meta func(before *Representation) []byte) (*Representation, error) {
 	rep, err := r.Representation()
 	if err != nil {
-		return nil, r.fail(op, ErrNotExist, nil)
+		return nil, r.fail(setOp, ErrNotExist, nil)
 	}
 	write := store.Write{
 		Key:      resourceKey(r.entry.key),
-		Meta:     rep.metaWith(rep.meta.Type, false),
+		Meta:     meta(rep),
 		Value:    slices.Clone(value),
 		Modified: time.Now(),
 	}
-	revision, err := r.commit(ctx, op, made{}, write)
+	revision, err := r.commit(ctx, setOp, made{}, write)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +141,17 @@ func (r *Resource) RegisterRequestHandler(ctx context.Context, methods Method, c
 		Meta:     encodeMeta(handlerMeta{Methods: methods}),
 		Modified: time.Now(),
 	})
+	return err
+}
+
+const removeOp = "remove resource"
+
+// Remove removes the resource and its registration, as Server.RemoveResource does, if it
+// is still in the life of this handle.
+func (r *Resource) Remove(ctx context.Context) error {
+	_, err := r.commit(ctx, removeOp, made{},
+		store.Write{Key: resourceKey(r.entry.key), Delete: true},
+		store.Write{Key: handlerKey(r.entry.key), Delete: true})
 	return err
 }
 

@@ -37,8 +37,10 @@ package roost
 import (
 	"context"
 	"errors"
+	"iter"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -142,24 +144,60 @@ func (s *Server) GetResource(uri string) (*Resource, error) {
 
 // ListResource returns the URIs that begin with prefix, sorted; all for "". A URI
 // is compared as the program wrote it.
-func (s *Server) ListResource(prefix string) []string { return s.site.list(prefix) }
+func (s *Server) ListResource(prefix string) []string {
+	uris := []string{}
+	for r := range s.Resources(prefix, "") {
+		uris = append(uris, r.URI())
+	}
+	return uris
+}
+
+// listStep is how many resources a listing takes at once, while changes wait.
+const listStep = 1024
+
+// Resources yields the resources whose URIs begin with prefix, sorted by URI, from
+// the one that comes next after the URI after on; all for "" and "". What is made or
+// removed meanwhile may be among them or not.
+func (s *Server) Resources(prefix, after string) iter.Seq[*Resource] {
+	return func(yield func(*Resource) bool) {
+		for {
+			step := s.site.list(prefix, after, listStep)
+			for _, e := range step {
+				if !yield(&Resource{s, e}) {
+					return
+				}
+			}
+			if len(step) < listStep {
+				return
+			}
+			after = step[len(step)-1].uri
+		}
+	}
+}
 
 // RemoveResource removes the resource at uri and its registration. Resources below
 // it stay. Its errors are ErrNotExist, ErrURI, ErrClosed, and those of the store as
 // in SetValue.
 func (s *Server) RemoveResource(ctx context.Context, uri string) error {
-	const op = "remove resource"
 	r, err := s.GetResource(uri)
 	if err != nil {
 		var e *Error
 		errors.As(err, &e)
-		e.Op = op
+		e.Op = removeOp
 		return e
 	}
-	_, err = r.commit(ctx, op, made{},
-		store.Write{Key: resourceKey(r.entry.key), Delete: true},
-		store.Write{Key: handlerKey(r.entry.key), Delete: true})
-	return err
+	return r.Remove(ctx)
+}
+
+// CountResources returns how many resources there are, which Config.MaxURI limits.
+func (s *Server) CountResources() int { return s.site.count() }
+
+// Config returns the settings in force: those that New was given, with the defaults
+// in place of what was left zero.
+func (s *Server) Config() Config {
+	cfg := *s.cfg
+	cfg.Hosts, cfg.CORS, cfg.MediaTypes = slices.Clone(cfg.Hosts), slices.Clone(cfg.CORS), slices.Clone(cfg.MediaTypes)
+	return cfg
 }
 
 // commit is the way of every change that the program itself makes.
