@@ -1,0 +1,342 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"roost"
+)
+
+// Resource is what is told of a resource.
+type Resource struct {
+	URI         string    `json:"uri" example:"/greeting" doc:"As the program wrote it."`
+	Life        string    `json:"life" doc:"Names the time from its making to its removal; another resource at the same URI has another."`
+	ContentType string    `json:"content_type" example:"text/html"`
+	Methods     []string  `json:"methods" nullable:"false" enum:"GET,PUT,POST,DELETE" doc:"What it answers, by its own registration or that of the resource it was made under."`
+	Size        int       `json:"size" doc:"Of its value, in octets."`
+	ETag        string    `json:"etag" doc:"Its entity-tag, with the quotes."`
+	Revision    uint64    `json:"revision" doc:"Of its last change; revisions rise with every change of any resource."`
+	Modified    time.Time `json:"modified"`
+}
+
+// ResourceWithValue is a resource and its value.
+type ResourceWithValue struct {
+	Resource
+	Content
+}
+
+// resourceOf tells of r as it was with rep.
+func resourceOf(r *roost.Resource, rep *roost.Representation) Resource {
+	return Resource{
+		URI: r.URI(), Life: r.Life(), ContentType: rep.MediaType(), Methods: methodNames(r.Methods()),
+		Size: len(rep.Value()), ETag: rep.ETag(), Revision: rep.Revision(), Modified: rep.Modified(),
+	}
+}
+
+var methods = []struct {
+	name   string
+	method roost.Method
+}{{"GET", roost.GET}, {"PUT", roost.PUT}, {"POST", roost.POST}, {"DELETE", roost.DELETE}}
+
+func methodNames(set roost.Method) []string {
+	names := []string{}
+	for _, m := range methods {
+		if set.Has(m.method) {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}
+
+func methodSet(names []string) (set roost.Method) {
+	for _, m := range methods {
+		if slices.Contains(names, m.name) {
+			set |= m.method
+		}
+	}
+	return set
+}
+
+// Target is the resource that a call is about.
+type Target struct {
+	URI  string `query:"uri" required:"true" example:"/greeting" doc:"The resource's URI, in any of its spellings."`
+	Life string `query:"life" doc:"If given, the life that the resource must be in."`
+}
+
+// find looks the target up.
+func (a *API) find(t Target) (*roost.Resource, error) {
+	s, err := a.engine.server()
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	r, err := s.GetResource(t.URI)
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	if t.Life != "" && t.Life != r.Life() {
+		return nil, problemNotFound.with(fmt.Sprintf("the resource %q in the life %q was removed; the one that is there now is another", t.URI, t.Life))
+	}
+	return r, nil
+}
+
+type (
+	resourceAnswer          struct{ Body Resource }
+	resourceWithValueAnswer struct{ Body ResourceWithValue }
+)
+
+func (a *API) registerResources(api huma.API) {
+	huma.Register(api, operation(http.MethodGet, "/v1/resources", "list-resources", "List resources",
+		"Page by page; the field Link has the URL of the next page.", problemNotRunning), a.listResources)
+
+	add := operation(http.MethodPost, "/v1/resources", "add-resource", "Add a resource",
+		"The document's `add_resource`. The resource answers no method yet.",
+		problemNotRunning, problemExists, problemFull, problemURI, problemSetting)
+	add.DefaultStatus = http.StatusCreated
+	huma.Register(api, add, a.addResource)
+
+	huma.Register(api, operation(http.MethodGet, "/v1/resource", "get-resource", "Get a resource",
+		"The document's `get_resource` and `value`.", problemNotRunning, problemNotFound, problemURI), a.getResource)
+	huma.Register(api, operation(http.MethodDelete, "/v1/resource", "remove-resource", "Remove a resource",
+		"The document's `remove_resource`. Resources below it stay.", problemNotRunning, problemNotFound, problemURI), a.removeResource)
+	huma.Register(api, operation(http.MethodPut, "/v1/resource/value", "set-value", "Set a resource's value",
+		"The document's `value`. It is visible to every reader when the call is answered.",
+		problemNotRunning, problemNotFound, problemFull, problemURI, problemSetting), a.setValue)
+	huma.Register(api, operation(http.MethodPut, "/v1/resource/handler", "register-request-handler", "Register a request handler",
+		"The document's `register_request_handler`. It replaces what was registered, methods and callback both.",
+		problemNotRunning, problemNotFound, problemFull, problemURI), a.registerHandler)
+}
+
+type listing struct {
+	Prefix string `query:"prefix" doc:"What their URIs begin with."`
+	Order  string `query:"order" enum:"uri,created" default:"uri" doc:"By URI, or by age."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many at most."`
+	After  string `query:"after" doc:"The next of the page before."`
+}
+
+// ResourceList is a page of a listing.
+type ResourceList struct {
+	Resources []Resource `json:"resources" nullable:"false"`
+	Next      string     `json:"next,omitempty" doc:"What after takes for the next page; left out on the last."`
+}
+
+type listingAnswer struct {
+	Link string `header:"Link" doc:"The URL of the next page, as rel=\"next\"."`
+	Body ResourceList
+}
+
+func (a *API) listResources(_ context.Context, in *listing) (*listingAnswer, error) {
+	s, err := a.engine.server()
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	list := listByURI
+	if in.Order == "created" {
+		list = listByAge
+	}
+	page, next, err := list(s, in)
+	if err != nil {
+		return nil, err
+	}
+	answer := new(listingAnswer)
+	answer.Body.Resources = []Resource{}
+	for _, r := range page {
+		if rep, err := r.Representation(); err == nil { // else it was removed meanwhile
+			answer.Body.Resources = append(answer.Body.Resources, resourceOf(r, rep))
+		}
+	}
+	if next != "" {
+		answer.Body.Next = next
+		query := url.Values{"prefix": {in.Prefix}, "order": {in.Order}, "limit": {strconv.Itoa(in.Limit)}, "after": {next}}
+		answer.Link = "</v1/resources?" + query.Encode() + `>; rel="next"`
+	}
+	return answer, nil
+}
+
+func listByURI(s *roost.Server, in *listing) (page []*roost.Resource, next string, err error) {
+	for r := range s.Resources(in.Prefix, in.After) {
+		if len(page) == in.Limit {
+			return page, page[in.Limit-1].URI(), nil
+		}
+		page = append(page, r)
+	}
+	return page, "", nil
+}
+
+// listByAge keeps no order of its own: it looks at every resource, as few as there
+// mostly are.
+func listByAge(s *roost.Server, in *listing) (page []*roost.Resource, next string, err error) {
+	after := uint64(0)
+	if in.After != "" {
+		if after, err = strconv.ParseUint(in.After, 10, 64); err != nil {
+			return nil, "", problemRequest.with("after is the next of a page in the same order, here a number")
+		}
+	}
+	for r := range s.Resources(in.Prefix, "") {
+		if r.Created() > after {
+			page = append(page, r)
+		}
+	}
+	slices.SortFunc(page, func(x, y *roost.Resource) int { return cmp.Compare(x.Created(), y.Created()) })
+	if len(page) > in.Limit {
+		page = page[:in.Limit]
+		next = strconv.FormatUint(page[in.Limit-1].Created(), 10)
+	}
+	return page, next, nil
+}
+
+// NewResource is a resource that is to be made. Its value is the text 0 if none is given.
+type NewResource struct {
+	URI          string `json:"uri" example:"/greeting"`
+	ContentType  string `json:"content_type,omitempty" example:"text/plain" doc:"text/html if it is left out."`
+	CacheControl string `json:"cache_control,omitempty" doc:"The Cache-Control field of its answers; no-cache if it is left out."`
+	Content
+}
+
+func (a *API) addResource(ctx context.Context, in *struct{ Body NewResource }) (*resourceWithValueAnswer, error) {
+	s, err := a.engine.server()
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	options, err := in.Body.options()
+	if err != nil {
+		return nil, problemRequest.with(err.Error())
+	}
+	r, err := s.AddResource(ctx, in.Body.URI, options...)
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	return a.withValue(r)
+}
+
+func (n *NewResource) options() ([]roost.Option, error) {
+	value, given, err := n.octets()
+	var options []roost.Option
+	if given {
+		options = append(options, roost.WithValue(value))
+	}
+	if n.ContentType != "" {
+		options = append(options, roost.WithContentType(n.ContentType))
+	}
+	if n.CacheControl != "" {
+		options = append(options, roost.WithCacheControl(n.CacheControl))
+	}
+	return options, err
+}
+
+func (a *API) withValue(r *roost.Resource) (*resourceWithValueAnswer, error) {
+	rep, err := r.Representation()
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	return &resourceWithValueAnswer{Body: ResourceWithValue{resourceOf(r, rep), contentOf(rep.Value())}}, nil
+}
+
+func (a *API) getResource(_ context.Context, in *Target) (*resourceWithValueAnswer, error) {
+	r, err := a.find(*in)
+	if err != nil {
+		return nil, err
+	}
+	return a.withValue(r)
+}
+
+func (a *API) removeResource(ctx context.Context, in *Target) (*struct{}, error) {
+	r, err := a.find(*in)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Remove(ctx); err != nil {
+		return nil, a.problemOf(err)
+	}
+	return nil, nil
+}
+
+// NewValue is a value that is to replace the present one.
+type NewValue struct {
+	ContentType string `json:"content_type,omitempty" doc:"Its media type; the present one stays if it is left out."`
+	Content
+}
+
+var errNoValue = errors.New("neither value nor base64 is given: give one")
+
+func (a *API) setValue(ctx context.Context, in *struct {
+	Target
+	Body NewValue
+}) (*resourceAnswer, error) {
+	value, given, err := in.Body.octets()
+	if err == nil && !given {
+		err = errNoValue
+	}
+	if err != nil {
+		return nil, problemRequest.with(err.Error())
+	}
+	r, err := a.find(in.Target)
+	if err != nil {
+		return nil, err
+	}
+	rep, err := set(ctx, r, value, in.Body.ContentType)
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	return &resourceAnswer{Body: resourceOf(r, rep)}, nil
+}
+
+func set(ctx context.Context, r *roost.Resource, value []byte, mediaType string) (*roost.Representation, error) {
+	if mediaType == "" {
+		return r.SetValue(ctx, value)
+	}
+	return r.SetRepresentation(ctx, value, mediaType)
+}
+
+// Handler is what a resource is to answer, and whom it tells.
+type Handler struct {
+	Methods    []string `json:"methods" nullable:"false" enum:"GET,PUT,POST,DELETE" doc:"What it answers, and nothing else; with none it answers nothing."`
+	Subscriber string   `json:"subscriber,omitempty" pattern:"^[A-Za-z0-9._-]{1,64}$" doc:"Who is told of its requests, by an event each; nobody if it is left out."`
+	Callback   string   `json:"callback,omitempty" maxLength:"256" doc:"Any text, which comes back in those events."`
+}
+
+func (a *API) registerHandler(ctx context.Context, in *struct {
+	Target
+	Body Handler
+}) (*resourceAnswer, error) {
+	if in.Body.Callback != "" && in.Body.Subscriber == "" {
+		return nil, problemRequest.with("callback is given without subscriber: give both")
+	}
+	r, err := a.find(in.Target)
+	if err != nil {
+		return nil, err
+	}
+	callback, err := a.callback(in.Body.Subscriber, in.Body.Callback)
+	if err == nil {
+		err = r.RegisterRequestHandler(ctx, methodSet(in.Body.Methods), callback)
+	}
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	rep, err := r.Representation()
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	return &resourceAnswer{Body: resourceOf(r, rep)}, nil
+}
+
+// callback makes events for a subscriber; it is nil where there is none.
+func (a *API) callback(name, token string) (roost.Callback, error) {
+	if name == "" {
+		return nil, nil
+	}
+	if _, err := a.engine.subscribers.get(name); err != nil {
+		return nil, err
+	}
+	return func(x *roost.Exchange) {
+		a.engine.subscribers.deliver(name, func(number uint64) []byte { return encodeEvent(number, token, x) })
+	}, nil
+}
