@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"strconv"
 	"unicode/utf8"
 
@@ -50,7 +51,14 @@ func (c *Content) octets() (octets []byte, given bool, err error) {
 // strictJSON is JSON that refuses text which encoding/json would change in silence:
 // what is not UTF-8, and halves of surrogate pairs (RFC 8259 §8).
 var strictJSON = huma.Format{
-	Marshal: huma.DefaultJSONFormat.Marshal,
+	Marshal: func(w io.Writer, v any) error {
+		var b bytes.Buffer
+		if err := huma.DefaultJSONFormat.Marshal(&b, v); err != nil {
+			return err
+		}
+		w.Write(b.Bytes()) // where the client is gone there is nothing left to do
+		return nil
+	},
 	Unmarshal: func(data []byte, v any) error {
 		if !utf8.Valid(data) {
 			return errors.New("the content is not UTF-8; send octets that are not text in base64")

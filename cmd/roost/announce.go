@@ -7,13 +7,15 @@ import (
 	"strings"
 
 	"roost"
+	"roost/control"
 	"roost/internal/uri"
 )
 
 // announcement is what serve prints when everything listens: a line for each
 // listener, one for each resource, and a command to try.
-func (s *settings) announcement(server *roost.Server, listeners []listener) string {
+func (s *settings) announcement(run *control.Running) string {
 	var b strings.Builder
+	server, listeners := run.Server, listenersOf(run)
 	for _, l := range listeners {
 		fmt.Fprintf(&b, "listening on %s\n", l)
 	}
@@ -51,7 +53,7 @@ func describe(server *roost.Server, path string) string {
 // asks what is.
 func (s *settings) curl(l listener, paths []string) string {
 	words := []string{"curl"}
-	if l.scheme == "https" {
+	if l.TLS {
 		words = append(words, "--insecure") // the certificate may name neither 127.0.0.1 nor a known authority
 	}
 	if path := l.socket(); path != "" {
@@ -75,7 +77,7 @@ func (s *settings) curl(l listener, paths []string) string {
 
 // try is the beginning of a URL that reaches l from this machine.
 func (l listener) try() string {
-	u := url.URL{Scheme: l.scheme, Host: l.Addr().String()}
+	u := url.URL{Scheme: l.scheme(), Host: l.Addr().String()}
 	switch {
 	case l.socket() != "":
 		u.Host = "localhost"

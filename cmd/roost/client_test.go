@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ func fetch() {
 	flag.IntVar(&f.times, "times", 1, "how often the content is repeated")
 	flag.StringVar(&f.socket, "unix", "", "path of a socket to connect to")
 	flag.StringVar(&f.authority, "ca", "", "PEM file of a certificate to trust")
+	flag.BoolVar(&f.patient, "patient", false, "ask again while there is no such resource, or it has no handler")
 	flag.Parse()
 	if err := f.do(flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "fetch:", err)
@@ -50,7 +52,44 @@ type fetcher struct {
 	header            http.Header
 	body              []byte
 	times             int
+	patient           bool
 	socket, authority string
+}
+
+// poll asks for a resource until its answer is as expected: a script that adds it may
+// not have come so far.
+func poll(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, len(args) == 2, neg, "poll URL REGEXP")
+	re, err := regexp.Compile(args[1])
+	ts.Check(err)
+	pollUntil(ts, args[0], re.MatchString)
+}
+
+// pollChange asks for a resource until its value is another.
+func pollChange(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, len(args) == 1, neg, "changes URL")
+	first := ""
+	pollUntil(ts, args[0], func(value string) bool {
+		before := first
+		first = value
+		return before != "" && before != value
+	})
+}
+
+func pollUntil(ts *testscript.TestScript, url string, good func(value string) bool) {
+	last := ""
+	for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		a, err := http.Get(url)
+		if err != nil {
+			continue
+		}
+		b, err := io.ReadAll(a.Body)
+		a.Body.Close()
+		if last = string(b); err == nil && a.StatusCode == http.StatusOK && good(last) {
+			return
+		}
+	}
+	ts.Fatalf("%s still gives %q", url, last)
 }
 
 func (f *fetcher) addField(line string) error {
@@ -73,6 +112,10 @@ func (f *fetcher) do(url string) error {
 		return err
 	}
 	a, err := transport.RoundTrip(r)
+	for limit := time.Now().Add(patience); err == nil && f.patient && (a.StatusCode == http.StatusNotFound || a.StatusCode == http.StatusMethodNotAllowed) && time.Now().Before(limit); a, err = transport.RoundTrip(r) {
+		a.Body.Close()
+		time.Sleep(10 * time.Millisecond)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,43 +1,25 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 
-	"roost"
+	"roost/control"
 )
 
-// listener is bound, and knows how clients reach it.
-type listener struct {
-	net.Listener
-	scheme string // http or https
+// listener knows how clients reach a listener of the server.
+type listener struct{ control.Listener }
+
+func listenersOf(run *control.Running) []listener {
+	var all []listener
+	for _, l := range run.Listeners {
+		all = append(all, listener{l})
+	}
+	return all
 }
 
-// bind opens every listener, or none.
-func (s *settings) bind() ([]listener, error) {
-	scheme := "http"
-	if s.tls() {
-		scheme = "https"
-	}
-	var bound []listener
-	for _, addr := range s.listen {
-		l, err := roost.Listen(addr)
-		if err != nil {
-			closeAll(bound)
-			return nil, fmt.Errorf("%s: %w", s.source("listen"), err)
-		}
-		bound = append(bound, listener{l, scheme})
-	}
-	return bound, nil
-}
-
-func closeAll(listeners []listener) {
-	for _, l := range listeners {
-		l.Close()
-	}
-}
+// String is the address with its scheme.
+func (l listener) String() string { return l.URL() }
 
 // socket returns the path of a Unix socket; it is empty for any other listener.
 func (l listener) socket() string {
@@ -47,13 +29,12 @@ func (l listener) socket() string {
 	return ""
 }
 
-// String is the address with its scheme.
-func (l listener) String() string {
-	if path := l.socket(); path != "" {
-		return "unix://" + path
+// scheme is that of the URLs behind l.
+func (l listener) scheme() string {
+	if l.TLS {
+		return "https"
 	}
-	u := url.URL{Scheme: l.scheme, Host: l.Addr().String()}
-	return u.String()
+	return "http"
 }
 
 // ip returns the address that l is bound to; nil for a socket.
@@ -70,7 +51,7 @@ func (l listener) public() bool { return l.ip() != nil && !l.ip().IsLoopback() }
 // warn tells of listeners by which anybody on the network can read along.
 func warn(log *slog.Logger, listeners []listener) {
 	for _, l := range listeners {
-		if l.public() && l.scheme == "http" {
+		if l.public() && !l.TLS {
 			log.Warn("listening in the clear on an address that other machines can reach; "+
 				"give --tls-cert and --tls-key, or listen on 127.0.0.1", "address", l.String())
 		}

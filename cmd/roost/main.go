@@ -1,11 +1,13 @@
 // Command roost serves resources over HTTP and HTTPS from the command line.
 //
 //	roost serve --resource /hello=Hello --methods GET,PUT
+//	roost run main.py
 //
 // Standard output gets what a command was asked for: of serve, the addresses, the
 // resources and a line to try, once everything listens. Logs and errors go to
 // standard error. A process ends with 0 if it stopped as asked, 1 if it could not
-// start or failed later, and 2 if it was called wrongly.
+// start or failed later, and 2 if it was called wrongly; of run, with the code that the
+// script chose.
 package main
 
 import (
@@ -33,6 +35,9 @@ func main() {
 
 // report tells of a failure on standard error, and returns the exit code for it.
 func report(cmd *cobra.Command, err error) int {
+	if code := exitCode(0); errors.As(err, &code) {
+		return int(code)
+	}
 	fmt.Fprintf(os.Stderr, "roost: %v\n", err)
 	if !errors.As(err, new(usageError)) {
 		return exitFailed
@@ -45,7 +50,7 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:                   "roost",
 		Short:                 "An HTTP and HTTPS server of resources",
-		Example:               "  roost serve --resource /hello=Hello --methods GET,PUT",
+		Example:               "  roost serve --resource /hello=Hello --methods GET,PUT\n  roost run main.py",
 		Version:               buildVersion(),
 		Args:                  noArgs,
 		RunE:                  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -58,7 +63,7 @@ func rootCommand() *cobra.Command {
 	root.SetVersionTemplate("roost {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(serveCommand(), versionCommand(), completionCommand())
+	root.AddCommand(serveCommand(), runCommand(), versionCommand(), completionCommand())
 	return root
 }
 

@@ -2,8 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,8 +27,12 @@ const scriptTime = 90 * time.Second
 //
 //	start NAME [VAR=VALUE…] PROGRAM [ARG…]   runs a process in the background
 //	await NAME stdout|stderr REGEXP [VAR…]   waits for output, and keeps its groups
-//	signal NAME INT|TERM                     sends a signal
+//	signal NAME|PID INT|TERM|KILL            sends a signal to a process
+//	ctrl-c NAME                              sends SIGINT to a process and all it started, as a terminal does
+//	gone PID                                 waits until a process has ended
 //	finish NAME CODE [LIMIT]                 waits for the end, and writes NAME.stdout and NAME.stderr
+//	poll URL REGEXP                          waits until a resource's value matches
+//	changes URL                              waits until a resource's value is another
 //	exits CODE PROGRAM [ARG…]                runs a process that must end with CODE
 //	upload NAME URL                          sends a PUT but for its last octet
 //	complete NAME STATUS                     sends the last octet, and expects an answer
@@ -35,16 +43,38 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Deadline:            time.Now().Add(scriptTime),
 		Setup:               setup,
+		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": start, "await": await, "signal": signalProcess, "finish": finish,
+			"ctrl-c": interruptGroup, "gone": gone,
+			"poll": poll, "changes": pollChange,
 			"upload": startUpload, "complete": complete, "severed": severed,
 			"exits": exits,
 		},
 	})
 }
 
+// condition adds to testscript's own conditions "root", and "lowports": ports below 1024
+// take a right that not every user has.
+func condition(name string) (bool, error) {
+	switch name {
+	case "root":
+		return os.Getuid() == 0, nil
+	case "lowports":
+		b, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+		return err == nil && strings.TrimSpace(string(b)) == "1024", nil
+	}
+	return false, fmt.Errorf("unknown condition %q", name)
+}
+
 func setup(env *testscript.Env) error {
 	env.Setenv("GORACE", "atexit_sleep_ms=10") // else every process takes a second to end
+	env.Setenv("PYTHONDONTWRITEBYTECODE", "1")
+	repository, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	env.Setenv("REPOSITORY", repository)
 	env.Values[sceneKey{}] = &scene{
 		environment: env.Vars,
 		processes:   make(map[string]*process),

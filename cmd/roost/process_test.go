@@ -92,6 +92,8 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	p := &process{cmd: exec.Command(program, args[1:]...), ended: make(chan struct{})}
 	p.cmd.Env, p.cmd.Dir = environment, ts.MkAbs(".")
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	p.cmd.WaitDelay = endTime // what it started may have its output open still
+	ownGroup(p.cmd)
 	ts.Check(p.cmd.Start())
 	go func() {
 		p.err = p.cmd.Wait()
@@ -130,8 +132,14 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func signalProcess(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
-	need(ts, len(args) == 2 && signals[args[1]] != nil, neg, "signal NAME INT|TERM")
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
+	need(ts, len(args) == 2 && signals[args[1]] != 0, neg, "signal NAME|PID INT|TERM|KILL")
+	if pid, err := strconv.Atoi(args[0]); err == nil {
+		p, err := os.FindProcess(pid)
+		ts.Check(err)
+		ts.Check(p.Signal(signals[args[1]]))
+		return
+	}
 	ts.Check(processNamed(ts, args[0]).cmd.Process.Signal(signals[args[1]]))
 }
 

@@ -5,16 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
-	"os/signal"
-	"sync"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"roost"
+	"roost/control"
 )
 
 const serveLong = `Serve resources over HTTP, and over HTTPS if a certificate and its key are given.
@@ -31,7 +26,8 @@ wrong usage.`
 const serveExample = `  roost serve --resource /hello=Hello --methods GET,PUT
   roost serve --resource /=@index.html --resource /data=@data.json
   roost serve --listen :8443 --tls-cert cert.pem --tls-key key.pem --resource /hello=Hello
-  roost serve --listen unix:///run/roost.sock --log-requests --log-format json`
+  roost serve --listen unix:///run/roost.sock --log-requests --log-format json
+  roost serve --control unix:///run/roost-control.sock`
 
 func serveCommand() *cobra.Command {
 	var s settings
@@ -56,82 +52,35 @@ func serveCommand() *cobra.Command {
 
 func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	log := s.logger(stderr)
-	server, err := s.newServer(ctx, log)
-	if err != nil {
-		return err
-	}
-	listeners, err := s.bind()
-	if err != nil {
-		return errors.Join(err, server.Close())
-	}
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	warn(log, listeners)
-	io.WriteString(stdout, s.announcement(server, listeners))
-	return run(server, listeners, signals, log)
-}
-
-// newServer makes the server with its resources.
-func (s *settings) newServer(ctx context.Context, log *slog.Logger) (*roost.Server, error) {
 	cfg := s.config(log)
 	if err := cfg.Validate(); err != nil {
-		return nil, usageError{err}
+		return usageError{err}
 	}
-	server, err := roost.New(ctx, cfg)
-	if errors.Is(err, roost.ErrConfig) { // a file, after Validate
-		return nil, fmt.Errorf("%s, %s: %w", s.source("tls-cert"), s.source("tls-key"), err)
-	}
+	service := newService(control.NewEngine(control.EngineConfig{Base: cfg, Listen: s.listen, Started: func(run *control.Running) {
+		warn(log, listenersOf(run))
+		io.WriteString(stdout, s.announcement(run))
+	}}), log)
+	signals, stop := notified() // before anything tells that it can be stopped
+	defer stop()
+	controlling, err := s.openControl(service)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.addResources(ctx, server); err != nil {
-		return nil, errors.Join(err, server.Close())
-	}
-	return server, nil
-}
-
-// run serves until a signal comes or a listener fails, and then stops the server.
-func run(server *roost.Server, listeners []listener, signals <-chan os.Signal, log *slog.Logger) error {
-	var serving sync.WaitGroup
-	ended := make(chan error, len(listeners))
-	for _, l := range listeners {
-		serving.Go(func() { ended <- server.Serve(l) })
-	}
-	var failure error
-	select {
-	case failure = <-ended:
-		log.Error("listener failed; stopping", "error", failure)
-	case sig := <-signals:
-		log.Info("stopping; a second signal ends it at once", "signal", sig.String())
-	}
-	return errors.Join(failure, stop(server, &serving, signals, log))
-}
-
-// stopTime is how long open requests may take to finish.
-const stopTime = 10 * time.Second
-
-// stop ends the server in order within stopTime. A second signal leaves it as it
-// is, for the process to end.
-func stop(server *roost.Server, serving *sync.WaitGroup, signals <-chan os.Signal, log *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
-	defer cancel()
-	stopped := make(chan error, 1)
-	go func() {
-		err := server.Shutdown(ctx)
-		serving.Wait()
-		stopped <- err
-	}()
-	select {
-	case sig := <-signals:
-		log.Warn("ended at once; open requests were cut off", "signal", sig.String())
-		return nil
-	case err := <-stopped:
-		if errors.Is(err, context.DeadlineExceeded) {
-			log.Warn("stopped; requests still open were cut off", "after", stopTime)
-			return nil
-		}
-		log.Info("stopped")
 		return err
 	}
+	if err := s.start(ctx, service.engine); err != nil {
+		return errors.Join(err, service.shutdown(ctx))
+	}
+	io.WriteString(stdout, controlling)
+	return service.run(signals)
+}
+
+// start starts the server with the resources of the command line.
+func (s *settings) start(ctx context.Context, engine *control.Engine) error {
+	_, err := engine.Start(ctx, control.Settings{}, s.addResources)
+	switch {
+	case errors.Is(err, control.ErrListen):
+		return fmt.Errorf("%s: %w", s.source("listen"), err)
+	case errors.Is(err, roost.ErrConfig) && !errors.As(err, new(usageError)): // a file, after Validate
+		return fmt.Errorf("%s, %s: %w", s.source("tls-cert"), s.source("tls-key"), err)
+	}
+	return err
 }

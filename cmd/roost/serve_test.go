@@ -1,43 +1,59 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"roost"
+	"roost/control"
 )
 
 var errBroken = errors.New("broken")
 
-// brokenListener fails as soon as somebody accepts.
-type brokenListener struct{ net.Listener }
+// fragileListener fails, once it is broken, as soon as somebody connects.
+type fragileListener struct {
+	net.Listener
+	broken atomic.Bool
+}
 
-func (brokenListener) Accept() (net.Conn, error) { return nil, errBroken }
+func (l *fragileListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil && l.broken.Load() {
+		c.Close()
+		return nil, errBroken
+	}
+	return c, err
+}
 
 // When one listener fails, run ends with its error, and the others with it.
 func TestFailureWhileServing(t *testing.T) {
-	server, err := roost.New(context.Background(), roost.Config{Logger: slog.New(slog.DiscardHandler)})
+	log := slog.New(slog.DiscardHandler)
+	engine := control.NewEngine(control.EngineConfig{
+		Base:   roost.Config{Logger: log},
+		Listen: []string{"127.0.0.1:0", "127.0.0.1:0"},
+		Open: func(addr string) (net.Listener, error) {
+			l, err := roost.Listen(addr)
+			return &fragileListener{Listener: l}, err
+		},
+	})
+	running, err := engine.Start(t.Context(), control.Settings{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var listeners []listener
-	for range 2 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		listeners = append(listeners, listener{l, "http"})
+	sound, fragile := running.Listeners[0], running.Listeners[1]
+	fragile.Listener.(*fragileListener).broken.Store(true)
+	if c, err := net.Dial("tcp", fragile.Addr().String()); err == nil {
+		c.Close()
 	}
-	sound := listeners[0]
-	listeners[1].Listener = brokenListener{listeners[1].Listener}
-	err = run(server, listeners, make(chan os.Signal), slog.New(slog.DiscardHandler))
+	err = newService(engine, log).run(make(chan os.Signal))
 	if !errors.Is(err, errBroken) || errors.As(err, new(usageError)) {
 		t.Errorf("run: %v, want that the listener is broken", err)
 	}
@@ -63,28 +79,37 @@ func TestShellWord(t *testing.T) {
 
 // Every flag of serve says what it is for and has a variable of its own.
 func TestEveryFlagHasAVariable(t *testing.T) {
-	samples := map[string]string{
-		"listen": "127.0.0.1:0", "tls-cert": "f", "tls-key": "f", "resource": "/a=b", "methods": "PUT", "type": "XML",
-		"max-uri": "7", "max-body": "7KiB", "max-pending": "7MiB", "prefix": "/p", "cors": "*", "host": "a", "log-format": "json", "log-requests": "true",
+	samples := map[string]map[string]string{
+		"serve": {
+			"listen": "127.0.0.1:0", "tls-cert": "f", "tls-key": "f", "resource": "/a=b", "methods": "PUT", "type": "XML",
+			"max-uri": "7", "max-body": "7KiB", "max-pending": "7MiB", "prefix": "/p", "cors": "*", "host": "a", "log-format": "json", "log-requests": "true",
+			"control": "127.0.0.1:0", "control-token-file": "f",
+		},
+		"run": {
+			"listen-host": "127.0.0.1", "port-map": "80=8080", "flash": "d", "python": "p", "insecure-client": "true", "exit": "true",
+		},
 	}
-	for name, value := range samples {
-		flags := serveCommand().Flags()
-		f := flags.Lookup(name)
-		if f == nil || f.Usage == "" {
-			t.Fatalf("no flag --%s, or none that is explained", name)
+	for _, newCommand := range []func() *cobra.Command{serveCommand, runCommand} {
+		samples := samples[newCommand().Name()]
+		for name, value := range samples {
+			flags := newCommand().Flags()
+			f := flags.Lookup(name)
+			if f == nil || f.Usage == "" {
+				t.Fatalf("no flag --%s, or none that is explained", name)
+			}
+			set, err := readEnvironment(flags, func(v string) (string, bool) {
+				return value, v == "ROOST_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+			})
+			if err != nil || len(set) != 1 || !set[name] || f.Value.String() != value {
+				t.Errorf("--%s from its variable is %q, %v", name, f.Value, err)
+			}
 		}
-		set, err := readEnvironment(flags, func(v string) (string, bool) {
-			return value, v == "ROOST_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		newCommand().Flags().VisitAll(func(f *pflag.Flag) {
+			if samples[f.Name] == "" {
+				t.Errorf("--%s is not tested here", f.Name)
+			}
 		})
-		if err != nil || len(set) != 1 || !set[name] || f.Value.String() != value {
-			t.Errorf("--%s from its variable is %q, %v", name, f.Value, err)
-		}
 	}
-	serveCommand().Flags().VisitAll(func(f *pflag.Flag) {
-		if samples[f.Name] == "" {
-			t.Errorf("--%s is not tested here", f.Name)
-		}
-	})
 }
 
 func TestEveryCommandHasAnExample(t *testing.T) {

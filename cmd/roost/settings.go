@@ -27,6 +27,8 @@ type settings struct {
 	mediaType       string // "" where none was given
 	logFormat       string
 	logRequests     bool
+	control         string // "" where there is no control API
+	tokenFile       string
 
 	fromVariable map[string]bool // by flag
 }
@@ -48,6 +50,8 @@ func (s *settings) define(f *pflag.FlagSet) {
 	f.Var(newSingle(&s.logFormat, "text|json", "text", parseLogFormat), "log-format", "how log lines look")
 	f.Var(newSingle(&s.logRequests, "bool", "", parseBool), "log-requests", "log each request; credentials are left out")
 	f.Lookup("log-requests").NoOptDefVal = "true"
+	f.Var(newSingle(&s.control, "ADDR", "", parseControl), "control", `where the control API listens: "unix:///path", or "host:port" of this machine alone, where every call needs a token (default none)`)
+	f.Var(newSingle(&s.tokenFile, "FILE", "", parseFile), "control-token-file", "holds that token; made if it is not there (default control-token in the user's folder of settings for roost)")
 }
 
 // complete tells shells what values there are to choose from.
@@ -69,6 +73,9 @@ func (s *settings) read(f *pflag.FlagSet) (err error) {
 	}
 	if err := s.checkSizes(); err != nil {
 		return err
+	}
+	if s.tokenFile != "" && !s.controlNeedsToken() {
+		return usagef("%s %q: a token goes with a TCP address in --control", s.source("control-token-file"), s.tokenFile)
 	}
 	return s.checkTLS()
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"roost"
+	"roost/control"
 	"roost/internal/negotiate"
 )
 
@@ -32,6 +33,13 @@ func parseAddr(s string) (string, error) {
 		return "", errors.New(addrForms)
 	}
 	return s, nil
+}
+
+func parseControl(s string) (string, error) {
+	if _, err := parseAddr(s); err != nil {
+		return "", err
+	}
+	return s, control.CheckAddr(s)
 }
 
 func parseFile(s string) (string, error) {

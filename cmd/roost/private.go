@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"roost/control"
+	"roost/python"
+)
+
+// private is the folder that only this user can look into, with what a script is run
+// by: the shim, and the socket of the control API.
+type private struct {
+	dir   string
+	addr  string // where the control API listens
+	token string // of a TCP address
+}
+
+// maxSocketPath is how long the path of a Unix socket can be on every system.
+const maxSocketPath = 103
+
+func newPrivate() (*private, error) {
+	p, err := newPrivateIn(os.TempDir())
+	if err == nil && runtime.GOOS != "windows" && len(p.socket()) > maxSocketPath {
+		os.RemoveAll(p.dir)
+		p, err = newPrivateIn("/tmp")
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.addr = "unix://" + p.socket()
+	if runtime.GOOS == "windows" { // whose Python knows no Unix sockets
+		p.addr, p.token = "127.0.0.1:0", control.NewToken()
+	}
+	if err := os.CopyFS(p.dir, python.Files); err != nil {
+		os.RemoveAll(p.dir)
+		return nil, err
+	}
+	return p, nil
+}
+
+func newPrivateIn(parent string) (*private, error) {
+	dir, err := os.MkdirTemp(parent, "roost-run-")
+	return &private{dir: dir}, err
+}
+
+func (p *private) socket() string { return filepath.Join(p.dir, "control.sock") }
+func (p *private) runner() string { return filepath.Join(p.dir, filepath.FromSlash(python.Runner)) }
+func (p *private) remove() error  { return os.RemoveAll(p.dir) }
+
+// forRunner is what the runner is told, as JSON.
+type forRunner struct {
+	Token          string         `json:"token"`
+	Flash          string         `json:"flash"`
+	ListenHost     string         `json:"listen_host"`
+	Ports          map[string]int `json:"ports"` // by the port that a script asks for
+	InsecureClient bool           `json:"insecure_client"`
+	Exit           bool           `json:"exit"`
+	Private        string         `json:"private"`
+}
+
+func (r *runSettings) forRunner(flash string, p *private) forRunner {
+	f := forRunner{
+		Token: p.token, Flash: flash, ListenHost: r.listenHost, Ports: make(map[string]int),
+		InsecureClient: r.insecureClient, Exit: r.exit, Private: p.dir,
+	}
+	for _, m := range r.ports {
+		if m.used != 0 { // else the runner learns it when a server listens
+			f.Ports[strconv.Itoa(m.asked)] = m.used
+		}
+	}
+	return f
+}
+
+// environment is what the runner takes its instructions from, and removes again.
+func (p *private) environment(url string, f forRunner) []string {
+	b, err := json.Marshal(f)
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return []string{"ROOST_CONTROL=" + url, "ROOST_RUN=" + string(b)}
+}
