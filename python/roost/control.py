@@ -1,7 +1,7 @@
 """Calls of the engine's control API.
 
-call() keeps one HTTP/1.1 connection a thread, and speaks HTTP by itself: http.client
-spends several times as long on the header fields as the engine on the answer.
+call() keeps one HTTP/1.1 connection a thread, and speaks HTTP by itself: by http.client
+a call takes half as long again.
 """
 
 import errno
