@@ -15,9 +15,20 @@ import (
 // ownGroup makes the process and all it starts a group, as a shell does.
 func ownGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
+// interruptGroup sends the interrupt once, or again and again, as somebody who loses
+// patience: two that come at once may be taken for one.
 func interruptGroup(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, len(args) == 1, neg, "ctrl-c NAME")
-	ts.Check(syscall.Kill(-processNamed(ts, args[0]).cmd.Process.Pid, syscall.SIGINT))
+	need(ts, len(args) == 1 || len(args) == 2 && args[1] == "again", neg, "ctrl-c NAME [again]")
+	p := processNamed(ts, args[0])
+	ts.Check(syscall.Kill(-p.cmd.Process.Pid, syscall.SIGINT))
+	for again := len(args) == 2; again; {
+		select {
+		case <-p.ended:
+			return
+		case <-time.After(200 * time.Millisecond):
+			syscall.Kill(-p.cmd.Process.Pid, syscall.SIGINT)
+		}
+	}
 }
 
 func gone(ts *testscript.TestScript, neg bool, args []string) {
