@@ -120,3 +120,19 @@ func TestConfigInForce(t *testing.T) {
 		t.Errorf("now it answers to %q", again.Hosts)
 	}
 }
+
+// A method's name is read back, and nothing else is.
+func TestMethodNames(t *testing.T) {
+	for _, name := range all.Names() {
+		if m, err := roost.ParseMethod(name); err != nil || m.String() != name {
+			t.Errorf("%s is read as %v, %v", name, m, err)
+		}
+	}
+	for _, name := range []string{"", "get", "HEAD", "GET|PUT", " GET"} {
+		_, err := roost.ParseMethod(name)
+		wantError(t, err, roost.ErrConfig, "GET, PUT, POST, DELETE")
+	}
+	if names := roost.Method(0).Names(); names == nil || len(names) != 0 {
+		t.Errorf("no method has the names %#v", names)
+	}
+}

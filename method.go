@@ -1,6 +1,9 @@
 package roost
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Method is a set of the methods that a resource can be registered for. Join
 // them with |. HEAD and OPTIONS are not among them: HEAD is answered wherever
@@ -24,15 +27,29 @@ var methodNames = [...]struct {
 // Has reports whether m holds all methods of other.
 func (m Method) Has(other Method) bool { return m&other == other }
 
-// String lists the methods as "GET|PUT", and none as "".
-func (m Method) String() string {
-	var names []string
+// Names lists the methods as requests name them, in the order above.
+func (m Method) Names() []string {
+	names := []string{}
 	for _, n := range methodNames {
 		if m.Has(n.method) {
 			names = append(names, n.name)
 		}
 	}
-	return strings.Join(names, "|")
+	return names
+}
+
+// String lists the methods as "GET|PUT", and none as "".
+func (m Method) String() string { return strings.Join(m.Names(), "|") }
+
+// ParseMethod returns the method that has a name. Names are in upper case. Its error
+// is ErrConfig.
+func ParseMethod(name string) (Method, error) {
+	for _, n := range methodNames {
+		if n.name == name {
+			return n.method, nil
+		}
+	}
+	return 0, &Error{Op: "parse method", Kind: ErrConfig, Err: fmt.Errorf("%q is none of %s", name, strings.Join(allMethods.Names(), ", "))}
 }
 
 // allow is the Allow field for each set of registered methods (rule 21), made

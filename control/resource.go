@@ -37,33 +37,21 @@ type ResourceWithValue struct {
 // resourceOf tells of r as it was with rep.
 func resourceOf(r *roost.Resource, rep *roost.Representation) Resource {
 	return Resource{
-		URI: r.URI(), Life: r.Life(), ContentType: rep.MediaType(), Methods: methodNames(r.Methods()),
+		URI: r.URI(), Life: r.Life(), ContentType: rep.MediaType(), Methods: r.Methods().Names(),
 		Size: len(rep.Value()), ETag: rep.ETag(), Revision: rep.Revision(), Modified: rep.Modified(),
 	}
 }
 
-var methods = []struct {
-	name   string
-	method roost.Method
-}{{"GET", roost.GET}, {"PUT", roost.PUT}, {"POST", roost.POST}, {"DELETE", roost.DELETE}}
-
-func methodNames(set roost.Method) []string {
-	names := []string{}
-	for _, m := range methods {
-		if set.Has(m.method) {
-			names = append(names, m.name)
+// methodSet is the set of the methods with these names.
+func methodSet(names []string) (set roost.Method, err error) {
+	for _, name := range names {
+		m, err := roost.ParseMethod(name)
+		if err != nil {
+			return 0, err
 		}
+		set |= m
 	}
-	return names
-}
-
-func methodSet(names []string) (set roost.Method) {
-	for _, m := range methods {
-		if slices.Contains(names, m.name) {
-			set |= m.method
-		}
-	}
-	return set
+	return set, nil
 }
 
 // Target is the resource that a call is about.
@@ -314,9 +302,13 @@ func (a *API) registerHandler(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	methods, err := methodSet(in.Body.Methods)
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
 	callback, err := a.callback(in.Body.Subscriber, in.Body.Callback)
 	if err == nil {
-		err = r.RegisterRequestHandler(ctx, methodSet(in.Body.Methods), callback)
+		err = r.RegisterRequestHandler(ctx, methods, callback)
 	}
 	if err != nil {
 		return nil, a.problemOf(err)

@@ -97,13 +97,11 @@ func parsePrefix(s string) (string, error) {
 	return s, reason(roost.Config{Prefix: s}.Validate())
 }
 
-var methods = map[string]roost.Method{"GET": roost.GET, "PUT": roost.PUT, "POST": roost.POST, "DELETE": roost.DELETE}
-
 func parseMethods(s string) (roost.Method, error) {
 	var all roost.Method
 	for name := range strings.SplitSeq(s, ",") {
-		m, ok := methods[strings.ToUpper(strings.TrimSpace(name))]
-		if !ok {
+		m, err := roost.ParseMethod(strings.ToUpper(strings.TrimSpace(name)))
+		if err != nil {
 			return 0, errors.New("give some of GET,PUT,POST,DELETE with commas between them; HEAD comes with GET, and OPTIONS always")
 		}
 		all |= m
