@@ -1,6 +1,7 @@
 package roost
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,7 +57,7 @@ func listenUnix(addr, path string) (net.Listener, error) {
 	if err := removeStale(path); err != nil {
 		return nil, &Error{Op: "listen on", URI: addr, Err: err}
 	}
-	l, err := net.Listen("unix", path)
+	l, err := bindUnix(path)
 	if err != nil {
 		return nil, &Error{Op: "listen on", URI: addr, Err: err}
 	}
@@ -65,6 +66,11 @@ func listenUnix(addr, path string) (net.Listener, error) {
 		return nil, &Error{Op: "listen on", URI: addr, Err: err}
 	}
 	return l, nil
+}
+
+func bindUnix(path string) (net.Listener, error) {
+	c := net.ListenConfig{Control: privateSocket}
+	return c.Listen(context.Background(), "unix", path)
 }
 
 // removeStale removes a socket that nobody listens at. Anything else at path is left

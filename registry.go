@@ -143,13 +143,13 @@ func (g *registry) list(prefix, after string, most int) []*entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.sortLocked()
-	from, found := slices.BinarySearchFunc(g.sorted, max(prefix, after), func(e *entry, s string) int { return strings.Compare(e.uri, s) })
+	from, _ := slices.BinarySearchFunc(g.sorted, max(prefix, after), func(e *entry, s string) int { return strings.Compare(e.uri, s) })
 	var listed []*entry
 	for _, e := range g.sorted[from:] {
 		if !strings.HasPrefix(e.uri, prefix) || len(listed) == most {
 			break
 		}
-		if !isGone(e) && !(found && e.uri == after) {
+		if !isGone(e) && e.uri != after {
 			listed = append(listed, e)
 		}
 	}

@@ -1,8 +1,10 @@
 package control_test
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -122,9 +124,14 @@ func TestRefusals(t *testing.T) {
 	} {
 		a := c.call(row.method, row.path, row.body)
 		a.expect(t, row.status, row.problem)
-		if detail := a.object(t)["detail"].(string); !strings.Contains(detail, row.says) {
+		if detail := a.object(t)["detail"].(string); !strings.Contains(detail, row.says) || !strings.HasSuffix(detail, ".") {
 			t.Errorf("%s %s: %q does not say %q", row.method, row.path, detail, row.says)
 		}
+	}
+	// Names of settings are those of this API; the rest is as it was sent.
+	c.call("GET", "/v1/resource?uri=/Hosts", nil).expect(t, 404, "not-found")
+	if a := c.call("GET", "/v1/resource?uri=/Hosts", nil); !strings.Contains(a.body, "/Hosts") {
+		t.Errorf("got %s", a.body)
 	}
 	if a := c.call("PATCH", "/v1/resource", nil); a.header.Get("Allow") != "GET, DELETE" {
 		t.Errorf("Allow: %q", a.header.Get("Allow"))
@@ -192,10 +199,38 @@ func TestOctets(t *testing.T) {
 	}
 }
 
-// More content than any value has is not read.
+// Of what is wrong with a request, a few things are told of, however many there are.
+func TestManyErrors(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	c.running(nil)
+	body := object{"uri": "/a"}
+	for i := range 5000 {
+		body[fmt.Sprint("k", i)] = 1
+	}
+	a := c.call("POST", "/v1/resources", body)
+	a.expect(t, 422, "invalid-request")
+	if o := a.object(t); len(o["errors"].([]any)) != 10 || !strings.Contains(o["detail"].(string), "and 4990 more") {
+		t.Errorf("%d errors are told of: %s", len(o["errors"].([]any)), o["detail"])
+	}
+}
+
+// Paths are taken as they are.
+func TestUncleanPaths(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	c.running(nil)
+	for _, path := range []string{"//v1/server", "/v1/../v1/server", "/v1//server", "/v1/server/", "/v1/./server"} {
+		c.call("GET", path, nil).expect(t, 404, "no-such-call")
+		c.call("PUT", path, nil).expect(t, 404, "no-such-call")
+	}
+	c.call("OPTIONS", "/v1/server", nil).expect(t, 405, "method-not-allowed")
+}
+
+// More content than any value has is not read, and much less where there is none.
 func TestContentLimit(t *testing.T) {
 	c := start(t, control.EngineConfig{})
 	c.running(nil)
+	c.call("POST", "/v1/resources", object{"uri": "/b", "value": strings.Repeat("a", 2<<20)}).expect(t, 201, "")
+	c.call("PUT", "/v1/resource/handler?uri=/b", object{"methods": []string{}, "callback": strings.Repeat("a", 2<<20)}).expect(t, 413, "content-too-large")
 	a := c.call("POST", "/v1/resources", `{"uri": "/a", "value": "`+strings.Repeat("a", 64<<20)+`"}`)
 	a.expect(t, 413, "content-too-large")
 }
@@ -340,6 +375,43 @@ func TestStopWaits(t *testing.T) {
 	if a := <-stopped; a.status != 204 {
 		t.Errorf("stop: %d %s", a.status, a.body)
 	}
+}
+
+// When requests don't finish in time, they are cut off, and the server has stopped all
+// the same, also for a client that went away meanwhile.
+func TestStopCutsOff(t *testing.T) {
+	c := start(t, control.EngineConfig{Base: roost.Config{Timeouts: roost.Timeouts{Content: time.Hour}}})
+	base := c.running(nil)
+	c.add("/a", "", "", "PUT")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+	if n, err := conn.Read(make([]byte, 4096)); err != nil || n == 0 {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := c.client.Do(c.request(ctx, "DELETE", "/v1/server", nil)); err == nil {
+		t.Error("the stop did not wait")
+	}
+	waitUntil(t, func() bool { return c.Running() == nil })
+	if b, err := io.ReadAll(conn); err == nil && len(b) > 0 {
+		t.Errorf("the request was answered %q", b)
+	}
+}
+
+// A server that was closed by other means is none that runs.
+func TestClosedServer(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	c.running(nil)
+	c.Running().Server.Close()
+	c.call("GET", "/v1/resource?uri=/a", nil).expect(t, 409, "server-not-running")
+	c.call("POST", "/v1/resources", object{"uri": "/a"}).expect(t, 409, "server-not-running")
+	c.call("DELETE", "/v1/server", nil).expect(t, 204, "")
+	c.running(nil)
 }
 
 // Each setting reaches the field of its name in roost.Config.

@@ -19,13 +19,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"reflect"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"golang.org/x/net/netutil"
 )
 
 // API is the control API over an engine. Make one with New. All methods may be called
@@ -36,7 +39,11 @@ type API struct {
 	log         *slog.Logger
 	mux         *http.ServeMux
 	description []byte
-	http        *http.Server
+	private     *http.Server // of Unix sockets, whose mode decides who may connect
+	guarded     *http.Server // of TCP addresses, where everybody on this machine may
+
+	finishing chan struct{} // closed when streams shall end once they have sent everything
+	ending    sync.Once
 }
 
 // Config is the settings of an API.
@@ -52,27 +59,41 @@ type Config struct {
 // The limits of what a client may send, and of the time that it may take for it. A
 // value of Config.MaxBodyBytes octets, sent as base64, has to fit.
 const (
-	maxHeadBytes = 32 << 10
-	maxBodyBytes = 64 << 20
-	headTime     = 5 * time.Second
-	bodyTime     = 30 * time.Second
+	maxHeadBytes  = 32 << 10
+	maxValueBytes = 64 << 20 // of a body with a value
+	maxBodyBytes  = 1 << 20  // of any other
+	headTime      = 5 * time.Second
+	bodyTime      = 30 * time.Second
+)
+
+// What others on this machine can hold of the process: connections to a TCP address,
+// and each of them while it is silent.
+const (
+	maxConns = 256
+	idleTime = time.Minute
 )
 
 // New makes the API over engine. Nothing listens yet.
 func New(engine *Engine, cfg Config) *API {
-	a := &API{engine: engine, token: cfg.Token, log: cfg.Logger, mux: http.NewServeMux()}
+	a := &API{engine: engine, token: cfg.Token, log: cfg.Logger, mux: http.NewServeMux(), finishing: make(chan struct{})}
 	if a.log == nil {
 		a.log = slog.Default()
 	}
 	a.description = a.register()
-	a.http = &http.Server{
-		Handler:           http.HandlerFunc(a.serveGuarded),
-		ConnContext:       markGuarded,
-		ReadHeaderTimeout: headTime,
-		MaxHeaderBytes:    maxHeadBytes,
-		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
-	}
+	a.private = a.newServer(a)
+	a.guarded = a.newServer(http.HandlerFunc(a.serveGuarded))
+	a.guarded.IdleTimeout = idleTime
 	return a
+}
+
+func (a *API) newServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:                      h,
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            headTime,
+		MaxHeaderBytes:               maxHeadBytes,
+		ErrorLog:                     slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
 }
 
 // describing is what the description says of the API as a whole.
@@ -141,8 +162,13 @@ func (a *API) describe(w http.ResponseWriter, _ *http.Request) {
 // mounts the API elsewhere does that itself.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.recover(w, r)
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if path.Clean(r.URL.Path) != r.URL.Path { // the mux would redirect to another path
+		a.unknown(w, r)
+		return
+	}
 	a.mux.ServeHTTP(w, r)
 }
 
@@ -164,7 +190,7 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 	for _, method := range []string{"GET", "POST", "PUT", "DELETE"} {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := a.mux.Handler(other); pattern != "/" {
+		if _, pattern := a.mux.Handler(other); strings.HasPrefix(pattern, method+" ") && path.Clean(r.URL.Path) == r.URL.Path {
 			allowed = append(allowed, method)
 		}
 	}
@@ -179,34 +205,45 @@ func (a *API) unknown(w http.ResponseWriter, r *http.Request) {
 // Serve answers calls on l until Shutdown or Close, and then returns nil. l must be a
 // Unix socket or a TCP address of the loopback interface; see Listen. It closes l.
 func (a *API) Serve(l net.Listener) error {
-	if tcp, ok := l.Addr().(*net.TCPAddr); ok {
-		switch {
-		case !tcp.IP.IsLoopback():
-			l.Close()
-			return fmt.Errorf("serve the control API on %s: %w", l.Addr(), errNotLoopback)
-		case a.token == "":
-			l.Close()
-			return fmt.Errorf("serve the control API on %s: a TCP address needs a token", l.Addr())
-		}
+	if err := a.checkListener(l); err != nil {
+		l.Close()
+		return fmt.Errorf("serve the control API on %s: %w", l.Addr(), err)
 	}
-	err := a.http.Serve(l)
+	var err error
+	if isPrivate(l) {
+		err = a.private.Serve(l)
+	} else {
+		err = a.guarded.Serve(netutil.LimitListener(l, maxConns))
+	}
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
 }
 
+func isPrivate(l net.Listener) bool { return l.Addr().Network() == "unix" }
+
+func (a *API) checkListener(l net.Listener) error {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	switch {
+	case isPrivate(l):
+		return nil
+	case !ok || !tcp.IP.IsLoopback():
+		return errNotLoopback
+	case a.token == "":
+		return errors.New("a TCP address needs a token")
+	}
+	return nil
+}
+
 // Shutdown ends the API: calls under way finish, and streams end once they have sent
 // the events that are held. When ctx is done first, what is still open is cut off, and
 // the error is ctx's. The engine is left as it is.
 func (a *API) Shutdown(ctx context.Context) error {
-	a.engine.subscribers.finish()
-	err := a.http.Shutdown(ctx)
-	if closeErr := a.http.Close(); err == nil {
-		err = closeErr
-	}
-	return err
+	a.ending.Do(func() { close(a.finishing) })
+	err := errors.Join(a.private.Shutdown(ctx), a.guarded.Shutdown(ctx))
+	return errors.Join(err, a.Close())
 }
 
 // Close ends the API at once.
-func (a *API) Close() error { return a.http.Close() }
+func (a *API) Close() error { return errors.Join(a.private.Close(), a.guarded.Close()) }

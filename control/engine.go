@@ -200,8 +200,8 @@ func (e *Engine) Stop(ctx context.Context) error {
 		return ErrNotRunning
 	}
 	// A subscriber that holds callbacks back may itself be waiting for this call.
-	e.subscribers.release()
-	defer e.subscribers.resume()
+	e.subscribers.release(true)
+	defer e.subscribers.release(false)
 	err := run.Server.Shutdown(ctx)
 	run.serving.Wait()
 	e.running.Store(nil)

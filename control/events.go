@@ -23,7 +23,7 @@ type Request struct {
 	Callback string              `json:"callback" doc:"What was registered with the subscriber."`
 	URI      string              `json:"uri" doc:"The resource that was asked for."`
 	Method   string              `json:"method" enum:"GET,PUT,POST,DELETE"`
-	Headers  map[string][]string `json:"headers" doc:"Every field line of the request, by name."`
+	Headers  map[string][]string `json:"headers" doc:"Every field line of the request, by name. Of a value that is not UTF-8, each octet is one character."`
 	Body     *string             `json:"body,omitempty" doc:"The request's content, where it is UTF-8 text."`
 	Base64   Octets              `json:"base64,omitempty" doc:"The request's content, where it is not UTF-8 text."`
 	NewURI   string              `json:"new_uri" doc:"Of the resource that a POST made, else empty."`
@@ -59,17 +59,31 @@ func (s *subscriber) info(name string) Subscriber {
 
 // encodeEvent is the whole of a request's event, as it is sent.
 func encodeEvent(number uint64, token string, x *roost.Exchange) []byte {
-	r := Request{
-		Number: number, Callback: token, URI: x.URI, Method: x.Method.String(), Headers: x.Header,
-		NewURI: x.NewURI, Status: x.Status, Query: x.Query, Peer: x.Peer, Time: x.Time,
+	content := contentOf(x.Body)
+	headers := make(map[string][]string, len(x.Header))
+	for name, lines := range x.Header {
+		for _, line := range lines {
+			headers[name] = append(headers[name], textOf(line))
+		}
 	}
-	if utf8.Valid(x.Body) {
-		body := string(x.Body)
-		r.Body = &body
-	} else {
-		r.Base64 = x.Body
+	return frame("request", number, Request{
+		Number: number, Callback: token, URI: x.URI, Method: x.Method.String(), Headers: headers,
+		Body: content.Value, Base64: content.Base64,
+		NewURI: x.NewURI, Status: x.Status, Query: textOf(x.Query), Peer: x.Peer, Time: x.Time,
+	})
+}
+
+// textOf is a field's value, or a query, as text: where it is not UTF-8, each octet is
+// one character.
+func textOf(s string) string {
+	if utf8.ValidString(s) {
+		return s
 	}
-	return frame("request", number, r)
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
 }
 
 // frame is an event of a stream (HTML §9.2.5). JSON holds no line ends, so that data is
@@ -84,6 +98,9 @@ func frame(kind string, id uint64, data any) []byte {
 
 // heartbeat is how long a stream is silent at most.
 const heartbeat = 15 * time.Second
+
+// endTime is how long the client of a stream that ends may take for what it was sent.
+const endTime = time.Second
 
 var comment = []byte(":\n\n")
 
@@ -122,30 +139,41 @@ func eventSchema(api huma.API) *huma.Schema {
 }
 
 func (a *API) streamEvents(_ context.Context, in *subscription) (*huma.StreamResponse, error) {
-	s, err := a.engine.subscribers.get(in.Subscriber)
-	if err != nil {
-		return nil, a.problemOf(err)
-	}
 	var last *uint64
 	if in.LastEventID != "" {
-		n, err := strconv.ParseUint(in.LastEventID, 10, 64)
-		if err != nil {
-			return nil, problemRequest.with("Last-Event-ID: " + err.Error())
-		}
+		n, _ := strconv.ParseUint(in.LastEventID, 10, 64) // by the pattern, 19 digits at most
 		last = &n
+	}
+	if _, err := a.engine.subscribers.get(in.Subscriber); err != nil {
+		return nil, a.problemOf(err)
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
-		st, after, unknown := s.open(last, in.Hold)
-		defer s.cut(st)
 		w.Header().Set("Content-Type", "text/event-stream")
-		if unknown {
-			w.Write(frame("reset", after, Reset{}))
-		} else {
-			w.Write(comment)
+		w.Header().Set("Connection", "close") // the deadlines would outlast the stream
+		if r.Method == http.MethodHead {
+			return // which opens nothing, and ends nobody's stream
 		}
-		a.send(r.Context(), w, s, st, after)
+		if o, err := a.engine.subscribers.open(in.Subscriber, last, in.Hold); err == nil {
+			a.stream(r, w, o)
+		}
 	}}, nil
+}
+
+// stream serves a stream that was opened, to its end.
+func (a *API) stream(r *http.Request, w http.ResponseWriter, o opened) {
+	defer o.cut(o.stream)
+	conn := http.NewResponseController(w)
+	conn.SetReadDeadline(time.Time{}) // nothing more is to come
+	defer context.AfterFunc(o.stream.context, func() {
+		conn.SetWriteDeadline(time.Now().Add(endTime)) // it may stand in a write
+	})()
+	if o.unknown {
+		w.Write(frame("reset", o.after, Reset{}))
+	} else {
+		w.Write(comment)
+	}
+	a.send(r.Context(), w, o.subscriber, o.stream, o.after)
 }
 
 // send sends events until the connection, the stream or the API ends.
@@ -153,7 +181,7 @@ func (a *API) send(ctx context.Context, w http.ResponseWriter, s *subscriber, st
 	flush := http.NewResponseController(w).Flush
 	silence := time.NewTicker(heartbeat)
 	defer silence.Stop()
-	finishing := a.engine.subscribers.finishing
+	finishing, ending := a.finishing, false
 	for {
 		e, lost, more := s.take(st, after)
 		var err error
@@ -174,16 +202,19 @@ func (a *API) send(ctx context.Context, w http.ResponseWriter, s *subscriber, st
 			silence.Reset(heartbeat)
 			continue
 		}
+		if ending {
+			return // nothing is left
+		}
 		select {
 		case <-more:
 		case <-silence.C:
 			w.Write(comment)
-		case <-st.ended:
+		case <-st.context.Done():
 			return
 		case <-ctx.Done():
 			return
 		case <-finishing:
-			return
+			finishing, ending = nil, true // look once more
 		}
 	}
 }

@@ -1,9 +1,13 @@
 package control_test
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,18 +65,34 @@ func TestEvent(t *testing.T) {
 		t.Errorf("a request for the child: %v", e)
 	}
 
+	// Octets that are no UTF-8 in fields and in the query are told, each as a character.
+	r, err := http.NewRequestWithContext(t.Context(), "GET", base+child, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header["X-Name"] = []string{"caf\xe9", "café"}
+	r.URL.RawQuery = "q=\xe9"
+	resp, err := visitor.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if e := s.want("request", "6"); fmt.Sprint(e["headers"].(object)["X-Name"]) != "[café café]" || e["query"] != "q=é" {
+		t.Errorf("got %v", e)
+	}
+
 	// A later registration has its own callback, or none.
 	c.register("/a", "me", "another", "GET")
 	visit(t, "PUT", base+"/a", "x")
 	visit(t, "GET", base+"/a", "")
-	if e := s.want("request", "6"); e["callback"] != "another" || e["method"] != "GET" {
+	if e := s.want("request", "7"); e["callback"] != "another" || e["method"] != "GET" {
 		t.Errorf("after another registration: %v", e)
 	}
 	c.register("/a", "", "", "GET")
 	visit(t, "GET", base+"/a", "")
 	c.register("/a", "me", "", "GET")
 	visit(t, "GET", base+"/a", "")
-	if e := s.want("request", "7"); e["callback"] != "" {
+	if e := s.want("request", "8"); e["callback"] != "" {
 		t.Errorf("after a registration without a callback: %v", e)
 	}
 }
@@ -138,6 +158,7 @@ func TestResume(t *testing.T) {
 	// What is not held any more is lost, and counted.
 	waitUntil(t, func() bool { return !c.info(t, "me")["connected"].(bool) })
 	get(7)
+	waitUntil(t, func() bool { return c.info(t, "me")["newest"] == 10.0 })
 	fourth := c.stream("subscriber=me", "Last-Event-ID: 3")
 	if e := fourth.want("lost", "6"); e["lost"] != 3.0 {
 		t.Errorf("got %v", e)
@@ -153,12 +174,24 @@ func TestResume(t *testing.T) {
 	fifth.want("request", "7")
 	fifth.end()
 
+	// Nor was one that is still to be given: what it skips would be lost in silence.
+	get(2)
+	waitUntil(t, func() bool { return c.info(t, "me")["newest"] == 12.0 })
+	early := c.stream("subscriber=me&hold=true", "Last-Event-ID: 12")
+	early.want("reset", "8")
+	for i := 9; i <= 12; i++ {
+		early.want("request", strconv.Itoa(i))
+	}
+	get(1)
+	early.want("request", "13")
+	early.end()
+
 	// Zero is everything from the first on.
 	sixth := c.stream("subscriber=me", "Last-Event-ID: 0")
-	if e := sixth.want("lost", "6"); e["lost"] != 6.0 {
+	if e := sixth.want("lost", "9"); e["lost"] != 9.0 {
 		t.Errorf("got %v", e)
 	}
-	sixth.want("request", "7")
+	sixth.want("request", "10")
 }
 
 func (c *controlled) info(t testing.TB, name string) object {
@@ -268,25 +301,80 @@ func TestHolding(t *testing.T) {
 }
 
 // The events of callbacks that are due when the server stops are held for a holding
-// stream, however many, and the stop does not wait for it.
+// stream, however many, and the stop does not wait for it. The next server holds back
+// again.
 func TestStopWhileHolding(t *testing.T) {
-	c := start(t, control.EngineConfig{MaxHeldEvents: 2})
+	c := start(t, control.EngineConfig{MaxHeldEvents: 2, Base: roost.Config{MaxQueuedCallbacks: 1000}})
 	base := c.running(nil)
-	c.add("/a", "me", "", "GET")
-	s := c.stream("subscriber=me&hold=true")
-	const times = 50
+	c.add("/a", "me", "", "PUT")
+	s := c.stream("subscriber=me&hold=true") // and reads nothing
+	body := strings.Repeat("x", 256<<10)
+	const times = 40 // more than the sockets take
 	for range times {
-		visit(t, "GET", base+"/a", "")
+		visit(t, "PUT", base+"/a", body)
 	}
+	start := time.Now()
 	c.call("DELETE", "/v1/server", nil).expect(t, 204, "")
+	if waited := time.Since(start); waited > control.StopTime/2 {
+		t.Errorf("the stop took %v", waited)
+	}
 	for i := 1; i <= times; i++ {
 		s.want("request", strconv.Itoa(i))
 	}
-	// The next server's go on from there.
 	base = c.running(nil)
-	c.add("/a", "me", "", "GET")
-	visit(t, "GET", base+"/a", "")
-	s.want("request", strconv.Itoa(times+1))
+	c.add("/a", "me", "", "PUT")
+	for range times {
+		visit(t, "PUT", base+"/a", body)
+	}
+	for before := -1.0; ; {
+		now := c.info(t, "me")["newest"].(float64)
+		if now == before {
+			break
+		}
+		before = now
+		time.Sleep(300 * time.Millisecond)
+	}
+	if info := c.info(t, "me"); info["newest"] == float64(2*times) {
+		t.Errorf("nothing is held back after a stop: %v", info)
+	}
+	for i := times + 1; i <= 2*times; i++ {
+		s.want("request", strconv.Itoa(i))
+	}
+}
+
+// A stream that stands in a write ends when another takes over, and when its subscriber
+// is forgotten.
+func TestStalledStreamEnds(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	base := c.running(nil)
+	c.add("/a", "me", "", "PUT")
+	ended := func(s *stream) {
+		t.Helper()
+		done := make(chan struct{})
+		go func() {
+			io.Copy(io.Discard, s.body)
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			t.Error("it goes on")
+		}
+	}
+	stalled := func() *stream {
+		s := c.stream("subscriber=me")
+		for range 20 {
+			visit(t, "PUT", base+"/a", strings.Repeat("x", 512<<10))
+		}
+		return s
+	}
+	first := stalled()
+	second := c.stream("subscriber=me")
+	ended(first)
+	second.end()
+	third := stalled()
+	c.call("DELETE", "/v1/subscribers/me", nil).expect(t, 204, "")
+	ended(third)
 }
 
 // Changes of one resource come in the order of their revisions.
@@ -346,6 +434,22 @@ func TestForget(t *testing.T) {
 	again.want("request", "1")
 }
 
+// HEAD opens nothing.
+func TestHead(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	base := c.running(nil)
+	c.add("/a", "me", "", "GET")
+	s := c.stream("subscriber=me")
+	a := c.call("HEAD", "/v1/events?subscriber=me", nil)
+	if a.status != 200 || a.header.Get("Content-Type") != "text/event-stream" || a.body != "" {
+		t.Errorf("got %d %v %q", a.status, a.header, a.body)
+	}
+	visit(t, "GET", base+"/a", "")
+	s.want("request", "1")
+	c.call("HEAD", "/v1/events", nil).expect(t, 422, "")
+	c.call("HEAD", "/v1/resource?uri=/a", nil).expect(t, 200, "")
+}
+
 // There is an end to what clients with new names can make the engine keep.
 func TestTooManySubscribers(t *testing.T) {
 	c := start(t, control.EngineConfig{})
@@ -371,6 +475,7 @@ func TestShutdown(t *testing.T) {
 	for range times {
 		visit(t, "PUT", base+"/a", body)
 	}
+	waitUntil(t, func() bool { return c.info(t, "me")["newest"] == float64(times) })
 	if err := c.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -386,4 +491,52 @@ func TestShutdown(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// When its time is over, Shutdown cuts off a stream that takes nothing. Another API over
+// the engine goes on.
+func TestShutdownCutsOff(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	base := c.running(nil)
+	c.add("/a", "me", "", "PUT")
+	s := c.stream("subscriber=me")
+	for range 20 {
+		visit(t, "PUT", base+"/a", strings.Repeat("x", 512<<10))
+	}
+	waitUntil(t, func() bool { return c.info(t, "me")["newest"] == 20.0 })
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := c.api.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Shutdown: %v", err)
+	}
+	if _, err := io.Copy(io.Discard, s.body); err == nil {
+		t.Error("the stream came to an end as if it was whole")
+	}
+
+	next := control.New(c.Engine, control.Config{})
+	server := httptest.NewServer(next)
+	defer server.Close()
+	resp, err := server.Client().Get(server.URL + "/v1/events?subscriber=other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if line, err := bufio.NewReader(resp.Body).ReadString('\n'); line != ":\n" {
+		t.Errorf("the stream of another API begins with %q, %v", line, err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		io.Copy(io.Discard, resp.Body)
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		t.Error("it ended with the first API")
+	case <-ctx.Done():
+	}
+	next.Close()
+	server.CloseClientConnections()
+	<-ended
 }

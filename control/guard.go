@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"roost"
 )
@@ -45,36 +45,29 @@ func Listen(addr string) (net.Listener, error) {
 // NewToken makes a token that nobody can guess.
 func NewToken() string { return rand.Text() }
 
-type guardedKey struct{}
+// refuseTime is how long what a refused request still sends is waited for.
+const refuseTime = time.Second
 
-// markGuarded marks the requests that come by TCP: anybody on this machine may have
-// opened such a connection, a browser with somebody else's page too.
-func markGuarded(ctx context.Context, c net.Conn) context.Context {
-	if _, ok := c.(*net.TCPConn); ok {
-		return context.WithValue(ctx, guardedKey{}, true)
-	}
-	return ctx
-}
-
-// serveGuarded answers a request that came by a listener of the API's own.
+// serveGuarded answers a request that anybody on this machine may have sent, a browser
+// with somebody else's page too.
 func (a *API) serveGuarded(w http.ResponseWriter, r *http.Request) {
-	if p := a.admit(r); p != nil {
-		if p.Status == http.StatusUnauthorized {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-		}
-		p.write(w)
+	p := a.admit(r)
+	if p == nil {
+		a.ServeHTTP(w, r)
 		return
 	}
-	a.ServeHTTP(w, r)
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(refuseTime))
+	w.Header().Set("Connection", "close")
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	p.write(w)
 }
 
 // admit says what keeps a request out; nil lets it in. The name in Host must be one of
 // this machine's own, so that a page whose name was pointed at the loopback address
 // (DNS rebinding) reaches nothing.
 func (a *API) admit(r *http.Request) *Problem {
-	if r.Context().Value(guardedKey{}) == nil {
-		return nil
-	}
 	if !isLoopback(r.Host) {
 		return problemHost.with("The control API answers to localhost and the addresses of the loopback interface only, not to the name in Host")
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"roost/control"
 )
@@ -68,6 +69,22 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// A request that is refused is not waited for, nor is its connection kept.
+func TestRefusedIsNotWaitedFor(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	conn, err := net.Dial("tcp", c.serve("127.0.0.1:0").String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "POST /v1/server HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	b, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 401 ") || !strings.Contains(string(b), "\r\nConnection: close\r\n") {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
 // The API is for this machine only.
 func TestAddresses(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.168.1.1:80", "roost.example:80", "127.0.0.1", "localhost.evil.example:1"} {
@@ -101,6 +118,37 @@ func TestAddresses(t *testing.T) {
 	if err := public.Serve(elsewhere{l}); err == nil || !strings.Contains(err.Error(), "this machine only") {
 		t.Errorf("another machine's address: %v", err)
 	}
+}
+
+// Whatever stands before the connections of a listener, they are guarded.
+func TestGuardSeesThroughNothing(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- c.api.Serve(wrappingListener{l}) }()
+	resp, err := visitor.Get("http://" + l.Addr().String() + "/v1/server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 401 {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	c.api.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// wrappingListener accepts connections that are no *net.TCPConn.
+type wrappingListener struct{ net.Listener }
+
+func (l wrappingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return struct{ net.Conn }{c}, err
 }
 
 // elsewhere says that it listens where other machines can connect.

@@ -3,6 +3,7 @@ package control
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"syscall"
@@ -128,22 +129,25 @@ func explain(_ huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		k = problemInternal
 	}
-	detail := model.Detail
-	for i, e := range model.Errors {
-		separator := "; "
-		if i == 0 {
-			separator = ": "
-		}
-		detail += separator + e.Location + ": " + e.Message
+	errs := model.Errors[:min(len(model.Errors), maxErrors)]
+	parts := []string{}
+	for _, e := range errs {
+		parts = append(parts, e.Location+": "+e.Message)
 		e.Value = nil // the client knows it, and it may be long
 	}
-	if k == problemMediaType {
-		detail += "; send JSON, with Content-Type: application/json"
+	if more := len(model.Errors) - len(errs); more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
 	}
-	p := k.with(detail)
-	p.Status, p.Errors = model.Status, model.Errors
+	if k == problemMediaType {
+		parts = append(parts, "send JSON, with Content-Type: application/json")
+	}
+	p := k.with(strings.TrimSuffix(model.Detail+": "+strings.Join(parts, "; "), ": "))
+	p.Status, p.Errors = model.Status, errs
 	return p, nil
 }
+
+// maxErrors is how many of a request's errors are told of.
+const maxErrors = 10
 
 // kinds maps what the library may fail for. The first that fits counts.
 var kinds = []struct {
@@ -165,13 +169,27 @@ var kinds = []struct {
 	{store.ErrUnavailable, problemUnavailable},
 }
 
+// detail is what the library says of err, in the words of this API.
+func (k problemKind) detail(err error) string {
+	var e *roost.Error
+	switch {
+	case k == problemSetting && errors.As(err, &e):
+		return inClientWords(err.Error())
+	case k == problemExists && errors.As(err, &e):
+		return fmt.Sprintf("there is a resource %q already, in this or another spelling: get it, or remove it first", e.URI)
+	case k == problemFull && errors.Is(err, roost.ErrFull) && !errors.Is(err, store.ErrFull):
+		return "the server holds as many resources as max_uri allows: remove one, or start it with more"
+	}
+	return err.Error()
+}
+
 // problemOf is the answer that stands for err.
 func (a *API) problemOf(err error) error {
 	for _, k := range kinds {
 		if !errors.Is(err, k.err) {
 			continue
 		}
-		p := k.kind.with(inClientWords(err.Error()))
+		p := k.kind.with(k.kind.detail(err))
 		var errno syscall.Errno
 		if k.kind == problemListen && errors.As(err, &errno) {
 			p.Errno = int(errno)

@@ -88,16 +88,18 @@ func (a *API) registerResources(api huma.API) {
 	add := operation(http.MethodPost, "/v1/resources", "add-resource", "Add a resource",
 		"The document's `add_resource`. The resource answers no method yet.",
 		problemNotRunning, problemExists, problemFull, problemURI, problemSetting)
-	add.DefaultStatus = http.StatusCreated
+	add.DefaultStatus, add.MaxBodyBytes = http.StatusCreated, maxValueBytes
 	huma.Register(api, add, a.addResource)
 
 	huma.Register(api, operation(http.MethodGet, "/v1/resource", "get-resource", "Get a resource",
 		"The document's `get_resource` and `value`.", problemNotRunning, problemNotFound, problemURI), a.getResource)
 	huma.Register(api, operation(http.MethodDelete, "/v1/resource", "remove-resource", "Remove a resource",
 		"The document's `remove_resource`. Resources below it stay.", problemNotRunning, problemNotFound, problemURI), a.removeResource)
-	huma.Register(api, operation(http.MethodPut, "/v1/resource/value", "set-value", "Set a resource's value",
+	set := operation(http.MethodPut, "/v1/resource/value", "set-value", "Set a resource's value",
 		"The document's `value`. It is visible to every reader when the call is answered.",
-		problemNotRunning, problemNotFound, problemFull, problemURI, problemSetting), a.setValue)
+		problemNotRunning, problemNotFound, problemFull, problemURI, problemSetting)
+	set.MaxBodyBytes = maxValueBytes
+	huma.Register(api, set, a.setValue)
 	huma.Register(api, operation(http.MethodPut, "/v1/resource/handler", "register-request-handler", "Register a request handler",
 		"The document's `register_request_handler`. It replaces what was registered, methods and callback both.",
 		problemNotRunning, problemNotFound, problemFull, problemURI), a.registerHandler)
@@ -270,14 +272,14 @@ func (a *API) setValue(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	rep, err := set(ctx, r, value, in.Body.ContentType)
+	rep, err := represent(ctx, r, value, in.Body.ContentType)
 	if err != nil {
 		return nil, a.problemOf(err)
 	}
 	return &resourceAnswer{Body: resourceOf(r, rep)}, nil
 }
 
-func set(ctx context.Context, r *roost.Resource, value []byte, mediaType string) (*roost.Representation, error) {
+func represent(ctx context.Context, r *roost.Resource, value []byte, mediaType string) (*roost.Representation, error) {
 	if mediaType == "" {
 		return r.SetValue(ctx, value)
 	}

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -28,20 +29,24 @@ type ListenerInfo struct {
 
 // URL is the beginning of what l serves: "unix:///path" for a Unix socket.
 func (l Listener) URL() string {
-	u := url.URL{Scheme: "http", Host: l.Addr().String()}
-	switch {
-	case l.Addr().Network() == "unix":
-		u.Scheme, u.Host, u.Path = "unix", "", l.Addr().String()
-	case l.TLS:
-		u.Scheme = "https"
+	if l.TLS {
+		return URL("https", l.Addr())
 	}
-	return u.String()
+	return URL("http", l.Addr())
+}
+
+// URL is the beginning of what is served at addr: "unix:///path" for a Unix socket.
+func URL(scheme string, addr net.Addr) string {
+	if addr.Network() == "unix" {
+		return (&url.URL{Scheme: "unix", Path: addr.String()}).String()
+	}
+	return (&url.URL{Scheme: scheme, Host: addr.String()}).String()
 }
 
 type serverAnswer struct{ Body Server }
 
-// stopTime is how long open requests may take to finish.
-const stopTime = 10 * time.Second
+// StopTime is how long open requests may take to finish when the server is stopped.
+const StopTime = 10 * time.Second
 
 func (a *API) registerServer(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/server", "get-server", "Tell of the server",
@@ -76,11 +81,11 @@ func (a *API) startServer(ctx context.Context, in *struct{ Body *Settings }) (*s
 
 // stopServer goes on when the client goes away: it may be a program that ends.
 func (a *API) stopServer(ctx context.Context, _ *struct{}) (*struct{}, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StopTime)
 	defer cancel()
 	err := a.engine.Stop(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		a.log.Warn("server stopped; requests still open were cut off", "after", stopTime)
+		a.log.Warn("server stopped; requests still open were cut off", "after", StopTime)
 		return nil, nil
 	}
 	if err != nil {

@@ -139,9 +139,9 @@ var settingNames = func() map[string]string {
 	return names
 }()
 
-var word = regexp.MustCompile(`\b[A-Z]\w+\b`)
+var goName = regexp.MustCompile(`\b[A-Z]\w+\b`)
 
 // inClientWords is what the library says of its settings, with the clients' names.
 func inClientWords(s string) string {
-	return word.ReplaceAllStringFunc(s, func(name string) string { return cmp.Or(settingNames[name], name) })
+	return goName.ReplaceAllStringFunc(s, func(name string) string { return cmp.Or(settingNames[name], name) })
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"cmp"
+	"context"
 	"sync"
 	"time"
 )
@@ -39,7 +40,8 @@ type heldEvent struct {
 
 // stream is a connection that takes a subscriber's events.
 type stream struct {
-	ended chan struct{} // closed when another stream took over, or the subscriber is forgotten
+	context context.Context // done when another stream took over, or the subscriber is forgotten
+	end     context.CancelFunc
 }
 
 const (
@@ -125,18 +127,19 @@ func (s *subscriber) dropLocked() {
 
 // open connects a stream in place of the one before. It goes on after the event number
 // last; nil is whatever no stream was given. It returns where it goes on, and whether
-// last was not known.
+// last is a number that no stream was given: then it is all that is held.
 func (s *subscriber) open(last *uint64, hold bool) (st *stream, after uint64, unknown bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endLocked()
-	s.stream = &stream{ended: make(chan struct{})}
+	s.stream = new(stream)
+	s.stream.context, s.stream.end = context.WithCancel(context.Background())
 	s.holds = hold
 	wake(&s.room)
 	switch {
 	case last == nil:
 		return s.stream, s.given, false
-	case *last > s.newest:
+	case *last > s.given:
 		return s.stream, s.firstLocked() - 1, true
 	}
 	return s.stream, *last, false
@@ -147,7 +150,7 @@ func (s *subscriber) firstLocked() uint64 { return s.newest + 1 - uint64(len(s.h
 
 func (s *subscriber) endLocked() {
 	if s.stream != nil {
-		close(s.stream.ended)
+		s.stream.end()
 		s.stream = nil
 	}
 }
@@ -165,6 +168,7 @@ func (s *subscriber) end() {
 func (s *subscriber) cut(st *stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	st.end()
 	if s.stream == st {
 		s.stream = nil
 		s.until = time.Now().Add(holdTime)

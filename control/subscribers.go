@@ -17,9 +17,6 @@ type subscribers struct {
 	mu       sync.Mutex // taken before a subscriber's own
 	byName   map[string]*subscriber
 	released bool
-
-	finishing chan struct{} // closed when streams shall end once they have sent everything
-	finished  sync.Once
 }
 
 // maxSubscribers bounds what clients that choose new names can make the engine keep.
@@ -31,16 +28,36 @@ var (
 )
 
 func newSubscribers(maxEvents int, maxBytes int64) *subscribers {
-	return &subscribers{
-		maxEvents: maxEvents, maxBytes: maxBytes,
-		byName: make(map[string]*subscriber), finishing: make(chan struct{}),
-	}
+	return &subscribers{maxEvents: maxEvents, maxBytes: maxBytes, byName: make(map[string]*subscriber)}
 }
 
 // get returns the subscriber called name, and makes it where there is none.
 func (all *subscribers) get(name string) (*subscriber, error) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
+	return all.getLocked(name)
+}
+
+// opened is a stream as subscriber.open returns it.
+type opened struct {
+	*subscriber
+	stream  *stream
+	after   uint64
+	unknown bool
+}
+
+// open opens a stream of the subscriber called name, which nobody can forget meanwhile.
+func (all *subscribers) open(name string, last *uint64, hold bool) (o opened, err error) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if o.subscriber, err = all.getLocked(name); err != nil {
+		return o, err
+	}
+	o.stream, o.after, o.unknown = o.subscriber.open(last, hold)
+	return o, nil
+}
+
+func (all *subscribers) getLocked(name string) (*subscriber, error) {
 	s := all.byName[name]
 	if s != nil {
 		return s, nil
@@ -77,12 +94,9 @@ func (all *subscribers) forget(name string) error {
 	return nil
 }
 
-// release lets the callbacks that are due become events without limits: their number
-// is bounded by the server's queue, and it is stopping. resume ends that.
-func (all *subscribers) release() { all.setReleased(true) }
-func (all *subscribers) resume()  { all.setReleased(false) }
-
-func (all *subscribers) setReleased(released bool) {
+// release lets the callbacks that are due become events without limits, or ends that.
+// Their number is bounded by the server's queue, and it is stopping.
+func (all *subscribers) release(released bool) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	all.released = released
@@ -90,9 +104,6 @@ func (all *subscribers) setReleased(released bool) {
 		s.release(released)
 	}
 }
-
-// finish ends every stream once it has sent what is held.
-func (all *subscribers) finish() { all.finished.Do(func() { close(all.finishing) }) }
 
 // list tells of all, by name.
 func (all *subscribers) list() []Subscriber {
