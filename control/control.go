@@ -162,14 +162,19 @@ func (a *API) describe(w http.ResponseWriter, _ *http.Request) {
 // mounts the API elsewhere does that itself.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.recover(w, r)
+	prepare(w)
 	http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if path.Clean(r.URL.Path) != r.URL.Path { // the mux would redirect to another path
 		a.unknown(w, r)
 		return
 	}
 	a.mux.ServeHTTP(w, r)
+}
+
+// prepare sets what every answer says.
+func prepare(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 }
 
 func (a *API) recover(w http.ResponseWriter, r *http.Request) {

@@ -56,6 +56,7 @@ func (a *API) serveGuarded(w http.ResponseWriter, r *http.Request) {
 		a.ServeHTTP(w, r)
 		return
 	}
+	prepare(w)
 	http.NewResponseController(w).SetReadDeadline(time.Now().Add(refuseTime))
 	w.Header().Set("Connection", "close")
 	if p.Status == http.StatusUnauthorized {

@@ -62,6 +62,9 @@ func TestGuard(t *testing.T) {
 				continue
 			}
 			a.expect(t, row.status, row.problem)
+			if a.header.Get("Cache-Control") != "no-store" || a.header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%d with %v", a.status, a.header)
+			}
 			if (a.status == 401) != (a.header.Get("WWW-Authenticate") == "Bearer") {
 				t.Errorf("%d with WWW-Authenticate %q", a.status, a.header.Get("WWW-Authenticate"))
 			}

@@ -35,10 +35,11 @@ func (l Listener) URL() string {
 	return URL("http", l.Addr())
 }
 
-// URL is the beginning of what is served at addr: "unix:///path" for a Unix socket.
+// URL is the beginning of what is served at addr; for a Unix socket it is "unix://" and
+// the path as it is, which the flags take.
 func URL(scheme string, addr net.Addr) string {
 	if addr.Network() == "unix" {
-		return (&url.URL{Scheme: "unix", Path: addr.String()}).String()
+		return "unix://" + addr.String()
 	}
 	return (&url.URL{Scheme: scheme, Host: addr.String()}).String()
 }

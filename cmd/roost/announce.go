@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
-	"net/url"
 	"strings"
 
 	"roost"
@@ -73,19 +71,6 @@ func (s *settings) curl(l listener, paths []string) string {
 		path = paths[0]
 	}
 	return strings.Join(append(words, shellWord(l.try()+s.prefix+path)), " ")
-}
-
-// try is the beginning of a URL that reaches l from this machine.
-func (l listener) try() string {
-	u := url.URL{Scheme: l.scheme(), Host: l.Addr().String()}
-	switch {
-	case l.socket() != "":
-		u.Host = "localhost"
-	case l.ip().IsUnspecified():
-		_, port, _ := net.SplitHostPort(u.Host)
-		u.Host = net.JoinHostPort("localhost", port)
-	}
-	return u.String()
 }
 
 // hostField is a name as the Host field has it.

@@ -40,6 +40,7 @@ func fetch() {
 	flag.StringVar(&f.socket, "unix", "", "path of a socket to connect to")
 	flag.StringVar(&f.authority, "ca", "", "PEM file of a certificate to trust")
 	flag.BoolVar(&f.patient, "patient", false, "ask again while there is no such resource, or it has no handler")
+	flag.BoolVar(&f.wait, "wait", false, "wait for the socket to be there")
 	flag.Parse()
 	if err := f.do(flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "fetch:", err)
@@ -52,7 +53,7 @@ type fetcher struct {
 	header            http.Header
 	body              []byte
 	times             int
-	patient           bool
+	patient, wait     bool
 	socket, authority string
 }
 
@@ -129,8 +130,13 @@ func (f *fetcher) do(url string) error {
 func (f *fetcher) transport() (*http.Transport, error) {
 	t := &http.Transport{ResponseHeaderTimeout: patience}
 	if f.socket != "" {
-		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", f.socket)
+		t.DialContext = func(ctx context.Context, _, _ string) (c net.Conn, err error) {
+			for limit := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+				c, err = new(net.Dialer).DialContext(ctx, "unix", f.socket)
+				if err == nil || !f.wait || time.Now().After(limit) {
+					return c, err
+				}
+			}
 		}
 	}
 	if f.authority != "" {

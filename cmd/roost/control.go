@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,24 +18,29 @@ func (s *settings) controlNeedsToken() bool {
 	return s.control != "" && !strings.HasPrefix(s.control, "unix://")
 }
 
-// openControl serves the control API where it is asked for, and returns the lines that
-// tell of it.
-func (s *settings) openControl(service *service) (lines string, err error) {
+// controlling is the control API that serve opens, before it serves there.
+type controlling struct {
+	net.Listener // nil where there is none
+	token        string
+	lines        string // that tell of it
+}
+
+// openControl opens the control API's listener, where one is asked for. Nobody is
+// answered there before the server runs, whom a client might else start another one.
+func (s *settings) openControl() (c controlling, err error) {
 	if s.control == "" {
-		return "", nil
+		return c, nil
 	}
-	var token string
 	if s.controlNeedsToken() {
-		if token, lines, err = s.readToken(); err != nil {
-			return "", err
+		if c.token, c.lines, err = s.readToken(); err != nil {
+			return c, err
 		}
 	}
-	l, err := control.Listen(s.control)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", s.source("control"), err)
+	if c.Listener, err = control.Listen(s.control); err != nil {
+		return c, fmt.Errorf("%s: %w", s.source("control"), err)
 	}
-	service.openControl(l, token)
-	return "control API on " + control.Listener{Listener: l}.URL() + "\n" + lines, nil
+	c.lines = "control API on " + control.URL("http", c.Addr()) + "\n" + c.lines
+	return c, nil
 }
 
 // readToken returns the token of the control API, and the line that tells where it is,
@@ -47,25 +54,45 @@ func (s *settings) readToken() (token, line string, err error) {
 		}
 		file = filepath.Join(folder, "roost", "control-token")
 	}
-	token, err = tokenIn(file)
+	token, made, err := tokenIn(file)
 	switch {
-	case err == nil:
-		return token, "control token in " + file + "\n", nil
-	case !errors.Is(err, fs.ErrNotExist):
+	case err != nil:
 		return "", "", fmt.Errorf("%s: %w", source, err)
+	case made:
+		return token, "control token " + token + ", made and kept in " + file + "\n", nil
 	}
-	token = control.NewToken()
-	if err := keepToken(file, token); err != nil {
-		return "", "", fmt.Errorf("%s: %w", source, err)
-	}
-	return token, "control token " + token + ", made and kept in " + file + "\n", nil
+	return token, "control token in " + file + "\n", nil
 }
 
-// minToken is how many characters a token has at least.
-const minToken = 16
+// tokenIn returns the token in file, and makes one where there is no such file. When
+// another process makes it at the same time, that one counts.
+func tokenIn(file string) (token string, made bool, err error) {
+	token, err = keptToken(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return token, false, err
+	}
+	token = control.NewToken()
+	err = keepToken(file, token)
+	if errors.Is(err, fs.ErrExist) {
+		token, err = keptToken(file)
+		return token, false, err
+	}
+	return token, true, err
+}
 
-func tokenIn(file string) (string, error) {
-	b, err := os.ReadFile(file)
+// The bounds of a token, in characters, and of its file, in octets.
+const (
+	minToken     = 16
+	maxTokenFile = 4 << 10
+)
+
+func keptToken(file string) (string, error) {
+	f, err := openSecret(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxTokenFile))
 	if err != nil {
 		return "", err
 	}
@@ -77,15 +104,21 @@ func tokenIn(file string) (string, error) {
 	return token, nil
 }
 
-// keepToken writes a new file that only the user can read.
+// keepToken makes a file that only the user can read, and that is whole from the moment
+// it is there.
 func keepToken(file, token string) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	folder := filepath.Dir(file)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.CreateTemp(folder, ".control-token-*") // with mode 0600
 	if err != nil {
 		return err
 	}
+	defer os.Remove(f.Name())
 	_, err = f.WriteString(token + "\n")
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), file)
 }

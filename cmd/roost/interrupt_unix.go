@@ -11,14 +11,14 @@ import (
 // start starts the program. A terminal sends SIGINT to the program too, which has to
 // leave it to this process: it starts with the signal ignored, and is told of
 // interrupts by SIGUSR1 instead.
-func (p *program) start() (signals chan os.Signal, ended chan error, err error) {
+func (p *program) start(signals chan os.Signal) (ended chan error, err error) {
 	signal.Ignore(os.Interrupt)
 	err = p.Start()
-	signals, _ = notified()
+	signal.Notify(signals, os.Interrupt)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return signals, p.wait(), nil
+	return p.wait(), nil
 }
 
 func interrupt(p *os.Process) { p.Signal(syscall.SIGUSR1) }

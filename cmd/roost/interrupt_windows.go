@@ -3,12 +3,11 @@ package main
 import "os"
 
 // start starts the program. The console tells it of interrupts by itself.
-func (p *program) start() (signals chan os.Signal, ended chan error, err error) {
+func (p *program) start(chan os.Signal) (ended chan error, err error) {
 	if err = p.Start(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	signals, _ = notified()
-	return signals, p.wait(), nil
+	return p.wait(), nil
 }
 
 func interrupt(*os.Process)   {}

@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"net"
+	"net/url"
 
 	"roost/control"
 )
@@ -56,4 +57,40 @@ func warn(log *slog.Logger, listeners []listener) {
 				"give --tls-cert and --tls-key, or listen on 127.0.0.1", "address", l.String())
 		}
 	}
+}
+
+// try is the beginning of a URL that reaches l from this machine.
+func (l listener) try() string {
+	u := url.URL{Scheme: l.scheme(), Host: l.Addr().String()}
+	switch {
+	case l.socket() != "":
+		u.Host = "localhost"
+	case l.ip().IsUnspecified():
+		_, port, _ := net.SplitHostPort(u.Host)
+		u.Host = net.JoinHostPort("localhost", port)
+	}
+	return u.String()
+}
+
+// reach is the beginning of a URL that reaches l from other machines too, if any does.
+func (l listener) reach() string {
+	if !l.ip().IsUnspecified() {
+		return l.String()
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return l.scheme() + "://" + net.JoinHostPort(ownAddress(), port)
+}
+
+// ownAddress is an address of this machine for others, or else for itself.
+func ownAddress() string {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return "localhost"
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			return n.IP.String()
+		}
+	}
+	return "localhost"
 }

@@ -27,7 +27,7 @@ const scriptTime = 90 * time.Second
 //
 //	start NAME [VAR=VALUE…] PROGRAM [ARG…]   runs a process in the background
 //	await NAME stdout|stderr REGEXP [VAR…]   waits for output, and keeps its groups
-//	signal NAME|PID INT|TERM|KILL            sends a signal to a process
+//	signal NAME|PID INT|TERM|HUP|KILL        sends a signal to a process
 //	ctrl-c NAME [again]                      sends SIGINT to a process and all it started, as a terminal does, or until it ends
 //	gone PID                                 waits until a process has ended
 //	finish NAME CODE [LIMIT]                 waits for the end, and writes NAME.stdout and NAME.stderr

@@ -37,7 +37,8 @@ type mappedListener struct {
 	why string
 }
 
-func find(mappings []portMapping, asked int) (used int, ok bool) {
+// mappedPort is where a port is mapped, if it is.
+func mappedPort(mappings []portMapping, asked int) (used int, ok bool) {
 	for _, m := range mappings {
 		if m.asked == asked {
 			return m.used, true
@@ -52,12 +53,15 @@ func (p ports) open(addr string) (net.Listener, error) {
 		return roost.Listen(addr)
 	}
 	asked, _ := net.LookupPort("tcp", name)
-	if used, ok := find(p.mapped, asked); ok {
+	if used, ok := mappedPort(p.mapped, asked); ok {
 		return openMapped(host, asked, used, "")
 	}
 	l, err := roost.Listen(addr)
-	if used, ok := find(unprivileged, asked); ok && errors.Is(err, fs.ErrPermission) {
+	if used, ok := mappedPort(unprivileged, asked); ok && errors.Is(err, fs.ErrPermission) {
 		return openMapped(host, asked, used, ", as this user may not listen on it")
+	}
+	if err != nil && asked != 0 {
+		err = fmt.Errorf("%w; or listen on another than the script asks for: --port-map %d=PORT", err, asked)
 	}
 	return l, err
 }
@@ -65,7 +69,7 @@ func (p ports) open(addr string) (net.Listener, error) {
 func openMapped(host string, asked, used int, why string) (net.Listener, error) {
 	l, err := roost.Listen(net.JoinHostPort(host, strconv.Itoa(used)))
 	if err != nil {
-		return nil, fmt.Errorf("port %d is mapped to %d%s: %w", asked, used, why, err)
+		return nil, fmt.Errorf("port %d is mapped to %d%s: %w; or map it elsewhere: --port-map %[1]d=PORT", asked, used, why, err)
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	return mappedListener{l, fmt.Sprintf("port %d is mapped to %s%s", asked, port, why)}, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -51,8 +52,9 @@ func (p *private) socket() string { return filepath.Join(p.dir, "control.sock") 
 func (p *private) runner() string { return filepath.Join(p.dir, filepath.FromSlash(python.Runner)) }
 func (p *private) remove() error  { return os.RemoveAll(p.dir) }
 
-// forRunner is what the runner is told, as JSON.
-type forRunner struct {
+// instructions are what the runner is told, as JSON.
+type instructions struct {
+	Control        string         `json:"control"` // URL of the control API
 	Token          string         `json:"token"`
 	Flash          string         `json:"flash"`
 	ListenHost     string         `json:"listen_host"`
@@ -62,24 +64,21 @@ type forRunner struct {
 	Private        string         `json:"private"`
 }
 
-func (r *runSettings) forRunner(flash string, p *private) forRunner {
-	f := forRunner{
-		Token: p.token, Flash: flash, ListenHost: r.listenHost, Ports: make(map[string]int),
+// instructions is the variable by which the runner is told, and which it removes again.
+func (r *runSettings) instructions(l net.Listener, p *private, flash string) string {
+	i := instructions{
+		Control: control.URL("http", l.Addr()), Token: p.token,
+		Flash: flash, ListenHost: r.listenHost, Ports: make(map[string]int),
 		InsecureClient: r.insecureClient, Exit: r.exit, Private: p.dir,
 	}
 	for _, m := range r.ports {
 		if m.used != 0 { // else the runner learns it when a server listens
-			f.Ports[strconv.Itoa(m.asked)] = m.used
+			i.Ports[strconv.Itoa(m.asked)] = m.used
 		}
 	}
-	return f
-}
-
-// environment is what the runner takes its instructions from, and removes again.
-func (p *private) environment(url string, f forRunner) []string {
-	b, err := json.Marshal(f)
+	b, err := json.Marshal(i)
 	if err != nil {
 		panic(err) // strings and numbers
 	}
-	return []string{"ROOST_CONTROL=" + url, "ROOST_RUN=" + string(b)}
+	return "ROOST_RUN=" + string(b)
 }

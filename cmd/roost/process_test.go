@@ -132,8 +132,8 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func signalProcess(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL}
-	need(ts, len(args) == 2 && signals[args[1]] != 0, neg, "signal NAME|PID INT|TERM|KILL")
+	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "HUP": syscall.SIGHUP}
+	need(ts, len(args) == 2 && signals[args[1]] != 0, neg, "signal NAME|PID INT|TERM|HUP|KILL")
 	if pid, err := strconv.Atoi(args[0]); err == nil {
 		p, err := os.FindProcess(pid)
 		ts.Check(err)

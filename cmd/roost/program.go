@@ -36,19 +36,17 @@ const killTime = 2 * time.Second
 
 // run runs the program until it ends by itself or is made to, and stops the service.
 // Interrupts are the program's, which knows whether its script still runs; the second
-// one, and a SIGTERM, end it if it doesn't.
-func (p *program) run(ctx context.Context, s *service) error {
-	signals, ended, err := p.start()
+// one, a SIGTERM, and the end of the terminal (SIGHUP), end it if it doesn't.
+func (p *program) run(ctx context.Context, s *service, signals chan os.Signal) error {
+	ended, err := p.start(signals)
 	if err != nil {
 		return errors.Join(fmt.Errorf("no Python: %w; name another with --python", err), s.shutdown(ctx))
 	}
 	var kill <-chan time.Time
-	asked := false
 	for number := 0; ; {
 		select {
 		case sig := <-signals:
 			number++
-			asked = true
 			if sig == os.Interrupt {
 				interrupt(p.Process)
 			} else {
@@ -61,8 +59,10 @@ func (p *program) run(ctx context.Context, s *service) error {
 			p.Process.Kill()
 		case err := <-s.engine.Failed():
 			s.log.Error("listener failed", "error", err)
+		case err := <-s.failed:
+			s.log.Error("the script can't reach its server any more", "error", err)
 		case err := <-ended:
-			return errors.Join(p.result(err, asked), s.stop(signals))
+			return errors.Join(p.result(err, number > 0), s.stop(signals))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -108,6 +109,8 @@ func (r *runSettings) run(ctx context.Context, args []string, stderr io.Writer) 
 		Started: func(run *control.Running) { io.WriteString(stderr, r.announcement(run)) },
 	}), log)
 
+	signals, stop := notified(syscall.SIGHUP) // before there is something to clean up
+	defer stop()
 	private, err := newPrivate()
 	if err != nil {
 		return err
@@ -117,11 +120,10 @@ func (r *runSettings) run(ctx context.Context, args []string, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	service.openControl(l, private.token)
-	program.Env = append(os.Environ(), private.environment(control.Listener{Listener: l}.URL(), r.forRunner(program.flash, private))...)
+	service.serveControl(l, private.token)
+	program.Env = append(os.Environ(), r.instructions(l, private, program.flash))
 	program.Args = append([]string{program.Path, private.runner()}, args...)
-	err = program.run(ctx, service)
-	return err
+	return program.run(ctx, service, signals)
 }
 
 // program checks what the command line names, and returns what is to be started.
@@ -161,27 +163,4 @@ func (r *runSettings) announcement(run *control.Running) string {
 		b.WriteString("\n")
 	}
 	return b.String()
-}
-
-// reach is the beginning of a URL that reaches l from other machines too, if any does.
-func (l listener) reach() string {
-	if !l.ip().IsUnspecified() {
-		return l.String()
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return l.scheme() + "://" + net.JoinHostPort(ownAddress(), port)
-}
-
-// ownAddress is an address of this machine for others, or else for itself.
-func ownAddress() string {
-	addrs, err := net.InterfaceAddrs()
-	if err != nil {
-		return "localhost"
-	}
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
-			return n.IP.String()
-		}
-	}
-	return "localhost"
 }

@@ -62,14 +62,20 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 	}}), log)
 	signals, stop := notified() // before anything tells that it can be stopped
 	defer stop()
-	controlling, err := s.openControl(service)
+	controlling, err := s.openControl()
 	if err != nil {
 		return err
 	}
 	if err := s.start(ctx, service.engine); err != nil {
-		return errors.Join(err, service.shutdown(ctx))
+		if controlling.Listener != nil {
+			controlling.Close()
+		}
+		return err
 	}
-	io.WriteString(stdout, controlling)
+	if controlling.Listener != nil {
+		service.serveControl(controlling, controlling.token)
+		io.WriteString(stdout, controlling.lines)
+	}
 	return service.run(signals)
 }
 

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
 	"roost/control"
 )
@@ -28,8 +27,8 @@ func newService(engine *control.Engine, log *slog.Logger) *service {
 	return &service{engine: engine, log: log, failed: make(chan error, 1)}
 }
 
-// openControl serves the control API on l.
-func (s *service) openControl(l net.Listener, token string) {
+// serveControl serves the control API on l.
+func (s *service) serveControl(l net.Listener, token string) {
 	s.api = control.New(s.engine, control.Config{Token: token, Logger: s.log})
 	s.serving.Go(func() {
 		if err := s.api.Serve(l); err != nil {
@@ -39,10 +38,10 @@ func (s *service) openControl(l net.Listener, token string) {
 }
 
 // notified returns the channel that gets the signals which end the process in order,
-// until stop is called.
-func notified() (c chan os.Signal, stop func()) {
+// these and more, until stop is called.
+func notified(more ...os.Signal) (c chan os.Signal, stop func()) {
 	c = make(chan os.Signal, 2)
-	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(c, append(more, os.Interrupt, syscall.SIGTERM)...)
 	return c, func() { signal.Stop(c) }
 }
 
@@ -61,13 +60,10 @@ func (s *service) run(signals <-chan os.Signal) error {
 	return errors.Join(failure, s.stop(signals))
 }
 
-// stopTime is how long open requests may take to finish.
-const stopTime = 10 * time.Second
-
-// stop ends everything in order within stopTime. A second signal leaves it as it is, for
+// stop ends everything in order within control.StopTime. A second signal leaves it as it is, for
 // the process to end.
 func (s *service) stop(signals <-chan os.Signal) error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	ctx, cancel := context.WithTimeout(context.Background(), control.StopTime)
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.shutdown(ctx) }()
@@ -77,7 +73,7 @@ func (s *service) stop(signals <-chan os.Signal) error {
 		return nil
 	case err := <-stopped:
 		if errors.Is(err, context.DeadlineExceeded) {
-			s.log.Warn("stopped; requests still open were cut off", "after", stopTime)
+			s.log.Warn("stopped; requests still open were cut off", "after", control.StopTime)
 			return nil
 		}
 		s.log.Info("stopped")

@@ -1,6 +1,9 @@
 # A notebook that clients read, change, extend and clear, and a script that keeps count.
 #
 #   roost run four_methods.py
+#
+# and, with the port that roost prints, here 8080:
+#
 #   curl http://127.0.0.1:8080/notes                      GET: read it
 #   curl -X PUT -d 'my notes' http://127.0.0.1:8080/notes   PUT: change it
 #   curl -d 'buy milk' http://127.0.0.1:8080/notes          POST: add a note below it

@@ -5,6 +5,9 @@
 #   openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=localhost \
 #       -keyout cert/prvtkey.pem -out cert/cacert.pem
 #   roost run https.py
+#
+# and, with the port that roost prints, here 8443:
+#
 #   curl -k https://127.0.0.1:8443/secret
 #
 # curl needs -k because nobody but you signed this certificate.

@@ -1,6 +1,9 @@
 # The first script: two resources, and a callback that tells of each request.
 #
 #   roost run quick_start.py
+#
+# and, with the port that roost prints, here 8080:
+#
 #   curl http://127.0.0.1:8080/resource1
 #   curl -X PUT -d Hi http://127.0.0.1:8080/resource2
 

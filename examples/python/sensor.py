@@ -1,6 +1,9 @@
 # A sensor that anyone can read: its value is set again each second.
 #
 #   roost run sensor.py
+#
+# and, with the port that roost prints, here 8080:
+#
 #   curl http://127.0.0.1:8080/temperature
 #
 # Ctrl-C ends the loop, and the server still has the last value; Ctrl-C again ends it all.

@@ -10,9 +10,8 @@ import threading
 import types
 
 from roost import control, lifetime, value
+from roost.constants import METHODS
 from roost.fields import headers
-
-METHODS = {"GET": 1, "PUT": 2, "POST": 4, "DELETE": 8}
 
 _subscriber = secrets.token_hex(8)
 _handled = 0  # the number of the last event whose callback returned
@@ -29,7 +28,7 @@ def register(callback):
 
     Starts the thread if there is none. A function keeps its token, and is kept for as
     long as the process lives: an event may come long after the registration was
-    replaced.
+    replaced. Raises control.Problem if the engine takes no more subscribers.
     """
     global _thread
     with _lock:
@@ -87,7 +86,10 @@ def _again():
         return None
     try:
         return control.EventStream(_subscriber, _handled)
-    except (OSError, control.Problem):
+    except OSError:
+        return None  # there is no engine any more, which its calls tell the script
+    except control.Problem as problem:
+        lifetime.say("no callbacks are called any more: " + problem.detail)
         return None
 
 

@@ -7,20 +7,18 @@ import socket
 import ssl
 from urllib.parse import quote, urlsplit
 
-from roost import callbacks, lifetime, server, settings
+from roost import lifetime, server, settings
+from roost.constants import METHODS, Constants, media_type
 from roost.fields import headers
 from roost.value import Value, octets
 
 _SECONDS = 60  # without a sign of the server
-_NAMES = {bit: name for name, bit in callbacks.METHODS.items()}
+_NAMES = {bit: name for name, bit in METHODS.items()}
 _PORTS = {"http": 80, "https": 443}
 
 
-class HTTP_Client:
+class HTTP_Client(Constants):
     """The client. There is one, so the class itself is used, and has no instances."""
-
-    GET, PUT, POST, DELETE = 1, 2, 4, 8
-    TEXT, XML, PLAIN, JSON, OCTET, APP_XML = range(6)
 
     _url = None  # None before init
     _callback = None
@@ -67,7 +65,7 @@ class HTTP_Client:
         cls._auth = _credentials((user, password))
 
     @classmethod
-    def send_request(cls, *, method=GET, body=None, content_type=TEXT, accept=None, user_agent=None):
+    def send_request(cls, *, method=Constants.GET, body=None, content_type=Constants.TEXT, accept=None, user_agent=None):
         """Sends a request, waits for the answer, and gives it to the callback before it returns.
 
         Redirections are not followed.
@@ -96,9 +94,9 @@ class HTTP_Client:
     def _fields(cls, content, content_type, accept, user_agent):
         fields = {"User-Agent": "roost" if user_agent is None else user_agent}
         if content is not None:
-            fields["Content-Type"] = server.media_type(content_type)
+            fields["Content-Type"] = media_type(content_type)
         if accept is not None:
-            fields["Accept"] = server.media_type(accept)
+            fields["Accept"] = media_type(accept)
         if cls._auth is not None:
             credentials = base64.b64encode(":".join(cls._auth).encode()).decode()
             fields["Authorization"] = "Basic " + credentials
@@ -143,28 +141,65 @@ def _exchange(url, method, content, fields):
 
 def _connection(scheme, host, port):
     """Returns the way to a server, not yet open. This machine's own may listen on another port than it was asked for."""
-    own = _is_own(host)
+    context = ssl.create_default_context() if scheme == "https" else None
+    own = _own_addresses(host)
     if own:
-        host, port = _mapped(host, port)
-    if scheme == "http":
+        mapped, port = _mapped(host, port)
+        return _OwnConnection(own if mapped == host else [mapped], port, context)
+    if context is None:
         return http.client.HTTPConnection(host, port, timeout=_SECONDS)
-    context = ssl.create_default_context()
-    if own or settings.INSECURE_CLIENT:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    if settings.INSECURE_CLIENT:
+        _trust(context)
     return http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=context)
 
 
-def _is_own(host):
-    """Says whether host is this machine: only then can a socket be bound to its address."""
-    if host == settings.LISTEN_HOST:
+def _trust(context):
+    """Makes a context take every certificate."""
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+
+
+class _OwnConnection(http.client.HTTPConnection):
+    """A connection to this machine, whose certificate is taken as it is.
+
+    It goes to the addresses that were found to be this machine's, and asks for none again:
+    whoever answers for a name could give another one by then.
+    """
+
+    def __init__(self, addresses, port, context):
+        super().__init__(addresses[0], port, timeout=_SECONDS)
+        self._addresses, self._context = addresses, context
+
+    def connect(self):
+        for left, address in enumerate(self._addresses, 1 - len(self._addresses)):
+            try:
+                self.sock = socket.create_connection((address, self.port), self.timeout)
+                break
+            except OSError:
+                if left == 0:
+                    raise
+        if self._context is not None:
+            _trust(self._context)
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self._addresses[0])
+
+
+def _own_addresses(host):
+    """Returns the addresses of host if it is this machine: if every single one is this machine's. Else none."""
+    found = [answer[4][0] for answer in socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)]
+    addresses = list(dict.fromkeys(found))
+    if host == settings.LISTEN_HOST or all(_is_own(address) for address in addresses):
+        return addresses
+    return []
+
+
+def _is_own(address):
+    """Says whether an address is this machine's: only then can a socket be bound to it."""
+    if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
         return True
-    family, kind, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_DGRAM)[0]
-    if ipaddress.ip_address(address[0].partition("%")[0]).is_loopback:
-        return True
+    family, kind, _, _, name = socket.getaddrinfo(address, 0, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind) as probe:
         try:
-            probe.bind(address)
+            probe.bind(name)
         except OSError:
             return False
     return True
@@ -185,6 +220,7 @@ def _is_every(host):
 
 
 def _explain(url, error):
-    lifetime.say("HTTP_Client: %s: %s" % (url, error))
+    scheme, _, rest = url.partition("://")
+    lifetime.say("HTTP_Client: %r: %s" % (scheme + "://" + rest.rpartition("@")[2], error))
     if isinstance(error, ssl.SSLCertVerificationError):
         lifetime.say("`roost run --insecure-client` accepts a certificate that cannot be verified")

@@ -73,7 +73,7 @@ class Connection:
         try:
             if self.socket is None:
                 self.socket = _connect()
-            self.socket.sendall(_request(method, target, body))
+            self._send(_request(method, target, body))
             status, head, content = self._answer()
         except OSError:
             self.close()
@@ -87,6 +87,12 @@ class Connection:
         if status >= 400:
             raise Problem(answer)
         return answer
+
+    def _send(self, request):
+        try:
+            self.socket.sendall(request)
+        except OSError:
+            pass  # the engine reads no more of what it refuses, and has answered; or there will be no answer
 
     def _answer(self):
         received = bytearray()
@@ -142,12 +148,13 @@ class EventStream:
     """A holding stream of the events of one subscriber, open when the constructor returns.
 
     It is asked for in HTTP/1.0, whose content is not cut into chunks and can be read by
-    lines. After the event with number last, where it is not 0.
+    lines. It goes on after the event with number last, 0 for the first; without a number
+    it begins with what no earlier stream was given.
     """
 
-    def __init__(self, subscriber, last=0):
+    def __init__(self, subscriber, last=None):
         target = path("events", subscriber=subscriber, hold="true")
-        fields = "Last-Event-ID: %d\r\n" % last if last else ""
+        fields = "" if last is None else "Last-Event-ID: %d\r\n" % last
         try:
             self._socket = _connect()
             self._socket.sendall(_head("GET", target, "1.0", fields).encode())

@@ -8,7 +8,7 @@ ends everything.
 
 import atexit
 import os
-import select
+import selectors
 import shutil
 import signal
 import socket
@@ -101,7 +101,10 @@ def doze(engine, seconds):
     """Waits until wake is called, the connection engine is at its end, or seconds passed (None: no limit)."""
     if engine.socket is None:
         return  # it is at its end already
-    select.select([engine.socket, _awake], [], [], seconds)
+    with selectors.DefaultSelector() as selector:
+        for waited in (engine.socket, _awake):
+            selector.register(waited, selectors.EVENT_READ)
+        selector.select(seconds)
     try:
         _awake.recv(4096)
     except BlockingIOError:
@@ -169,14 +172,14 @@ def end(code):
     os._exit(code)
 
 
-def start_over():
+def start_over(cause):
     """Runs the same script again, in this process, from the beginning."""
     if hasattr(signal, "SIGUSR1"):
         # Handlers don't outlive exec, but what is blocked waits for those of the new run.
         signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.environ.update(settings.environment())
+    os.environ.update(settings.environment(cause))
     os.chdir(_FOLDER)
     os.execv(sys.executable, [sys.executable] + _ARGUMENTS)
 

@@ -1,9 +1,10 @@
 """HTTP_Resource: a handle to a resource of the server."""
 
 from roost import callbacks, control, refusal, value
+from roost.constants import METHODS
 
 _UNSET = object()
-_ALL_METHODS = sum(callbacks.METHODS.values())
+_ALL_METHODS = sum(METHODS.values())
 _GONE = "Resource is not exists!"
 
 
@@ -53,7 +54,15 @@ class HTTP_Resource:
             raise ValueError("method must be made of GET, PUT, POST and DELETE")
         if callback is not None and not callable(callback):
             raise TypeError("callback must be a function or None, not %s" % type(callback).__name__)
-        body = {"methods": [name for name, bit in callbacks.METHODS.items() if method & bit]}
+        body = {"methods": [name for name, bit in METHODS.items() if method & bit]}
         if callback is not None:
-            body.update(callbacks.register(callback))
+            body.update(_registration(callback))
         refusal.ask("PUT", self._handler_at, body, missing=_GONE)
+
+
+def _registration(callback):
+    """Returns callbacks.register(callback). A refusal is about subscribers there, not about resources."""
+    try:
+        return callbacks.register(callback)
+    except control.Problem as problem:
+        raise RuntimeError(problem.detail) from None

@@ -17,10 +17,10 @@ _COMPAT = os.path.join(lifetime.HERE, "compat")
 
 def run(path, arguments):
     """Runs the script at path, and ends the process when nothing is left to happen."""
-    lifetime.watch()
-    _prepare(path, arguments)
     code = 0
     try:
+        lifetime.watch()  # an interrupt may come at once
+        _prepare(path, arguments)
         _execute(path)
     except SystemExit as request:
         lifetime.script_is_over()
@@ -77,6 +77,8 @@ def _execute(path):
 
 
 def _tell_of_interrupt():
+    if settings.EXIT:
+        return
     if _running():
         lifetime.say("the script was interrupted; the server goes on. Ctrl-C again ends it.")
     else:

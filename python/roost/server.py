@@ -3,36 +3,21 @@
 import os
 
 from roost import control, flash, lifetime, refusal, value
+from roost.constants import Constants, media_type
 from roost.resource import HTTP_Resource
 
 _PAGE = "1000"
-
-MEDIA_TYPES = ("text/html", "text/xml", "text/plain", "application/json", "application/octet-stream", "application/xml")
 
 _listeners = []
 
 
 def listeners():
-    """Returns where the last init made the server listen: dicts with asked, address and url."""
+    """Returns where the server listens: dicts with asked, address and url; an empty list once it was stopped."""
     return list(_listeners)
 
 
-def media_type(content_type):
-    """Returns the media type that a constant, or a str as it is, stands for."""
-    if isinstance(content_type, str):
-        return content_type
-    if not isinstance(content_type, int):
-        raise TypeError("content_type must be a constant of HTTP_Server or a str, not %s" % type(content_type).__name__)
-    if not 0 <= content_type < len(MEDIA_TYPES):
-        raise ValueError("content_type %d is none of TEXT, XML, PLAIN, JSON, OCTET and APP_XML" % content_type)
-    return MEDIA_TYPES[content_type]
-
-
-class HTTP_Server:
+class HTTP_Server(Constants):
     """The server. There is one, so the class itself is used, and has no instances."""
-
-    GET, PUT, POST, DELETE = 1, 2, 4, 8
-    TEXT, XML, PLAIN, JSON, OCTET, APP_XML = range(6)
 
     def __new__(cls):
         raise TypeError("HTTP_Server has no instances: call HTTP_Server.init()")
@@ -60,6 +45,8 @@ class HTTP_Server:
     @staticmethod
     def deinit():
         """Stops the server: requests under way are answered, their callbacks run, the port is free."""
+        global _listeners
+        _listeners = []  # at once, as another thread may call init as soon as there is no server
         try:
             control.call("DELETE", control.path("server"))
         except control.Problem as problem:
@@ -69,7 +56,7 @@ class HTTP_Server:
         lifetime.wake()
 
     @staticmethod
-    def add_resource(uri, *, content_type=TEXT, value=0):
+    def add_resource(uri, *, content_type=Constants.TEXT, value=0):
         """Adds a resource and returns its HTTP_Resource. It answers no method yet."""
         return _add(uri, media_type(content_type), value)
 
@@ -126,7 +113,8 @@ def _readable(path, complaint):
     """Returns the whole path of a file that can be read."""
     try:
         open(path, "rb").close()
-    except OSError:
+    except OSError as error:
+        lifetime.say("HTTP_Server.init: %s: %s" % (flash.real(path), error.strerror))
         raise OSError(complaint) from None
     return os.path.abspath(flash.real(path))
 

@@ -1,15 +1,22 @@
 """Callbacks: what they are told, in which order, and what they may do."""
 
+import concurrent.futures
 import contextlib
 import io
+import socket
 import threading
+import time
 import unittest
+from unittest import mock
 
 import roost.callbacks
 import roost.control
 from harness import EVERY_METHOD, SECONDS, Calls, ServerTest, request, url
 from network import HTTP_Server
 from roost.fields import headers
+
+
+LARGE = 1 << 20  # octets: as many as a body can have, and more than a socket takes
 
 
 class Arguments(ServerTest):
@@ -205,11 +212,108 @@ class Running(ServerTest):
             self.assertIsNone(other.read())
             other.close()
 
+    def test_a_stream_that_breaks_off_within_a_callback(self):
+        # Events that were sent and not handled come again, and none comes twice.
+        calls, go_on = Calls(), threading.Event()
+        self.addCleanup(go_on.set)
+
+        def callback(uri, method, headers, body, new_uri, status):
+            calls(body[:1])
+            if body == "1":
+                self.assertTrue(go_on.wait(SECONDS))
+
+        self.add("/a", callback=callback)
+        stream = self.next_stream()
+        for body in ("0", "1", "2" * LARGE, "3", "4"):
+            self.request("PUT", "/a", body)
+        self.assertEqual([calls.next(), calls.next()], [("0",), ("1",)])
+        wait_until(lambda: subscriber()["sent"] >= 3)
+        stream._socket.shutdown(socket.SHUT_RDWR)
+        go_on.set()
+        self.assertEqual([calls.next() for _ in range(3)], [("2",), ("3",), ("4",)])
+        self.assertTrue(calls.empty())
+
+    def next_stream(self):
+        """Makes the thread of the callbacks open another stream, and returns it."""
+        opened = Calls()
+        real = roost.control.EventStream
+
+        def spied(*args):
+            stream = real(*args)
+            opened(stream)
+            return stream
+
+        with mock.patch.object(roost.control, "EventStream", spied):
+            other = real(roost.callbacks.register(print)["subscriber"])  # ends the stream before
+            stream = opened.next()[0]
+        other.close()
+        return stream
+
+    def test_none_is_lost(self):
+        # More than the engine holds and sockets take: it has to wait with the rest.
+        calls, go_on = Calls(), threading.Event()
+        self.addCleanup(go_on.set)
+
+        def slow(uri, method, headers, body, new_uri, status):
+            self.assertTrue(go_on.wait(SECONDS))
+            calls(int(body[:2]))
+
+        self.add("/a", callback=slow)
+        bodies = ["%02d" % number + "x" * (LARGE - 2) for number in range(40)]
+        with concurrent.futures.ThreadPoolExecutor(len(bodies)) as clients:
+            statuses = list(clients.map(lambda body: self.request("PUT", "/a", body)[0], bodies))
+        self.assertEqual(set(statuses), {204})
+        wait_until(lambda: subscriber()["held"] > 10)
+        self.assertTrue(subscriber()["hold"])
+        go_on.set()
+        self.assertEqual(sorted(calls.next()[0] for _ in bodies), list(range(len(bodies))))
+
+    def test_lost(self):
+        printed = io.StringIO()
+        with contextlib.redirect_stderr(printed), mock.patch.multiple(roost.callbacks, _handled=0, _forgotten=True):
+            roost.callbacks._run(Told((3, "lost", {"lost": 3})))
+        self.assertEqual(printed.getvalue(), "roost: 3 callbacks were lost while the way to the engine was broken\n")
+
+    def test_a_stream_that_is_refused(self):
+        full = roost.control.Problem({"type": "urn:roost:problem:full", "title": "No room", "detail": "There are too many."})
+        printed = io.StringIO()
+        with contextlib.redirect_stderr(printed), mock.patch.object(roost.control, "EventStream", side_effect=full):
+            roost.callbacks._run(Told())
+        self.assertEqual(printed.getvalue(), "roost: no callbacks are called any more: There are too many.\n")
+
     def test_a_function_keeps_its_token(self):
         first = roost.callbacks.register(self.request)
         self.assertEqual(roost.callbacks.register(self.request), first)
         self.assertEqual(roost.callbacks.register(print)["subscriber"], first["subscriber"])
         self.assertNotEqual(roost.callbacks.register(print), first)
+
+
+class Told:
+    """A stream that ends after some events."""
+
+    def __init__(self, *events):
+        self._events = list(events)
+
+    def read(self):
+        return self._events.pop(0) if self._events else None
+
+    def close(self):
+        pass
+
+
+def subscriber():
+    """Returns what the engine tells of the subscriber that the callbacks are."""
+    for each in roost.control.call("GET", roost.control.path("subscribers"))["subscribers"]:
+        if each["name"] == roost.callbacks._subscriber:
+            return each
+
+
+def wait_until(true):
+    """Waits for what the engine tells nobody of."""
+    limit = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < limit, "it never came to be"
+        time.sleep(0.001)
 
 
 class Inside(ServerTest):

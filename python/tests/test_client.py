@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import http.client
 import http.server
 import io
 import os
@@ -13,6 +14,7 @@ import tempfile
 import threading
 import unittest
 from unittest import mock
+from urllib.parse import urlsplit
 
 import roost.client
 import roost.server
@@ -226,6 +228,14 @@ class Own(ClientTest, ServerTest):
         self.assertEqual(self.calls.next()[::2], (200, "x"))
 
 
+    def test_a_server_that_was_stopped(self):
+        roost.server._listeners[0]["asked"] = "127.0.0.1:80"
+        self.assertNotEqual(roost.client._mapped("127.0.0.1", 80), ("127.0.0.1", 80))
+        HTTP_Server.deinit()
+        self.assertEqual(roost.client._mapped("127.0.0.1", 80), ("127.0.0.1", 80))
+        self.assertEqual(roost.server.listeners(), [])
+
+
 class Mapping(unittest.TestCase):
     """Where a port of this machine leads."""
 
@@ -248,8 +258,49 @@ class Mapping(unittest.TestCase):
 
     def test_own(self):
         for host in ("127.0.0.1", "127.8.8.8", "localhost"):
-            self.assertTrue(roost.client._is_own(host))
-        self.assertFalse(roost.client._is_own("192.0.2.1"))
+            self.assertTrue(roost.client._own_addresses(host))
+        self.assertEqual(roost.client._own_addresses("192.0.2.1"), [])
+        with mock.patch.object(roost.settings, "LISTEN_HOST", "192.0.2.1"):
+            self.assertEqual(roost.client._own_addresses("192.0.2.1"), ["192.0.2.1"])
+
+    def test_names_are_looked_up_once(self):
+        # Whoever answers for a name can't get a certificate taken that is not this machine's own.
+        answers = []
+
+        def resolve(host, *args, **kwargs):
+            if host != "bank.example":
+                return original(host, *args, **kwargs)
+            return [answer for address in answers.pop(0) for answer in original(address, *args, **kwargs)]
+
+        original = socket.getaddrinfo
+        with mock.patch.object(socket, "getaddrinfo", resolve):
+            answers[:] = [["127.0.0.1", "192.0.2.1"]]
+            connection = roost.client._connection("https", "bank.example", 443)
+            self.assertIsInstance(connection, http.client.HTTPSConnection)
+            self.assertEqual(connection._context.verify_mode, ssl.CERT_REQUIRED)
+
+            answers[:] = [["127.0.0.1"], ["192.0.2.1"]]
+            with answering() as server:
+                port = urlsplit(server.url).port
+                connection = roost.client._connection("http", "bank.example", port)
+                connection.connect()
+                self.assertEqual(connection.sock.getpeername(), ("127.0.0.1", port))
+                connection.close()
+
+    def test_every_own_address_is_tried(self):
+        with answering() as server:
+            port = urlsplit(server.url).port
+            connection = roost.client._OwnConnection(["127.8.8.8", "127.0.0.1"], port, None)
+            connection.connect()
+            self.assertEqual(connection.sock.getpeername(), ("127.0.0.1", port))
+            connection.close()
+            with self.assertRaises(OSError):
+                roost.client._OwnConnection(["127.8.8.8"], port, None).connect()
+
+    def test_password_is_not_told(self):
+        with contextlib.redirect_stderr(io.StringIO()) as printed:
+            roost.client._explain("http://user:secret@a.example/\r\nx", OSError("why"))
+        self.assertEqual(printed.getvalue(), "roost: HTTP_Client: 'http://a.example/\\r\\nx': why\n")
 
 
 @unittest.skipUnless(shutil.which("openssl"), "there is no openssl")
@@ -283,7 +334,7 @@ class TLS(ClientTest):
 
     def test_other_address(self):
         # 127.0.0.1 stands for an address of somebody else.
-        with self.answering() as server, mock.patch.object(roost.client, "_is_own", return_value=False):
+        with self.answering() as server, mock.patch.object(roost.client, "_own_addresses", return_value=[]):
             HTTP_Client.init(server.url, callback=self.calls)
             printed = self.fails()
             self.assertIn("certificate verify failed", printed)

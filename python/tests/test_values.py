@@ -57,6 +57,12 @@ class Both(ServerTest):
                 self.resource.value(number)
                 self.assertEqual(self.resource.value(), text)
 
+    def test_more_than_the_engine_takes(self):
+        self.resource.value("before")
+        with self.assertRaisesRegex(ValueError, "too large"):
+            self.resource.value("x" * (65 << 20))
+        self.assertEqual(self.resource.value(), "before")
+
     def test_value_of_add(self):
         for given, octets in (("é", "é".encode()), (b"\xff", b"\xff"), (bytearray(b"ab"), b"ab"), (12, b"12"), ("", b"")):
             with self.subTest(repr(given)):

@@ -3,19 +3,22 @@
 Real: the clock, timers, random numbers, the identity, sleep and reset, which starts the
 script over. Simulated: pins, which keep the level that the script sets and are wired to
 nothing; ADC, which reads 0; PWM, which only remembers its settings; the watchdog, which
-never bites. Buses (I2C, SPI, UART) raise OSError: no device answers there.
+never bites. UART 0 is the terminal; other buses (I2C, SPI, UART) raise OSError: no device
+answers there.
 """
 
 import datetime
 import errno
 import os
 import secrets
+import sys
 import threading
 import time
 import uuid
 
 from roost import callbacks as _callbacks
 from roost import lifetime as _lifetime
+from roost import settings as _settings
 from roost.server import HTTP_Server as _HTTP_Server
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET, BROWN_OUT_RESET = range(6)
@@ -207,10 +210,34 @@ class SPI(_Bus):
 
 
 class UART(_Bus):
-    """Raises OSError: there is no line."""
+    """UART 0 is the terminal, as scripts begin with UART(0) and os.dupterm. Any other raises OSError: there is no line."""
 
     EVEN, ODD = 0, 1
     RX_ANY = 1
+
+    def __init__(self, bus=0, *args, **kwargs):
+        if bus != 0:
+            super().__init__()
+
+    def init(self, *args, **kwargs):
+        """Takes every setting. They change nothing."""
+
+    deinit = init
+
+    def any(self):
+        """Returns 0: what is typed is for input()."""
+        return 0
+
+    def read(self, size=-1):
+        """Returns None: nothing has come."""
+
+    readline = read
+
+    def write(self, octets):
+        """Writes to the terminal, and returns how many octets it were."""
+        text = octets if isinstance(octets, str) else octets.decode("latin-1")
+        sys.stdout.write(text)
+        return len(octets)
 
 
 class _Alarm:
@@ -378,12 +405,16 @@ def unique_id():
 
 def reset():
     """Stops the server, and starts the script over."""
+    _start_over("reset")
+
+
+def _start_over(cause):
     try:
         _HTTP_Server.deinit()
     except RuntimeError:
         pass  # there was no server
     _callbacks.forget()
-    _lifetime.start_over()
+    _lifetime.start_over(cause)
 
 
 soft_reset = reset
@@ -394,7 +425,7 @@ def deepsleep(ms=None):
     if ms is None:
         threading.Event().wait()
     time.sleep(ms / 1000)
-    reset()
+    _start_over("deepsleep")
 
 
 def sleep(ms=0, resume_wifi=False):
@@ -422,11 +453,13 @@ def rng():
 
 
 def reset_cause():
-    return PWRON_RESET
+    """Returns what started the script: DEEPSLEEP_RESET after deepsleep, SOFT_RESET after reset, else PWRON_RESET."""
+    return {"deepsleep": DEEPSLEEP_RESET, "reset": SOFT_RESET}.get(_settings.STARTED_BY, PWRON_RESET)
 
 
 def wake_reason():
-    return PWRON_WAKE, []
+    """Returns (RTC_WAKE, []) after deepsleep, else (PWRON_WAKE, [])."""
+    return (RTC_WAKE if _settings.STARTED_BY == "deepsleep" else PWRON_WAKE), []
 
 
 def disable_irq():

@@ -1,0 +1,3 @@
+"""ucollections: Python's collections. All of it is real."""
+
+from collections import *  # noqa: F401, F403

@@ -1,0 +1,3 @@
+"""ure: Python's re. All of it is real."""
+
+from re import *  # noqa: F401, F403

@@ -1,0 +1,3 @@
+"""uselect: Python's select. All of it is real."""
+
+from select import *  # noqa: F401, F403

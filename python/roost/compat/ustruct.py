@@ -1,0 +1,3 @@
+"""ustruct: Python's struct. All of it is real."""
+
+from struct import *  # noqa: F401, F403
