@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,14 +14,14 @@ import (
 // in a bubble of synctest.
 type deliveries struct {
 	s    *subscriber
-	done int
+	done atomic.Int32
 }
 
 // add delivers an event of n octets.
 func (d *deliveries) add(n int) {
 	go func() {
 		d.s.deliver(func(uint64) []byte { return make([]byte, n) })
-		d.done++
+		d.done.Add(1)
 	}()
 	synctest.Wait()
 }
@@ -29,8 +30,8 @@ func (d *deliveries) add(n int) {
 func (d *deliveries) want(t *testing.T, done int) {
 	t.Helper()
 	synctest.Wait()
-	if d.done != done {
-		t.Errorf("%d deliveries are done, want %d", d.done, done)
+	if got := int(d.done.Load()); got != done {
+		t.Errorf("%d deliveries are done, want %d", got, done)
 	}
 }
 
