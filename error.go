@@ -19,6 +19,9 @@ var (
 	// store has no more room.
 	ErrFull = errors.New("server is full")
 
+	// ErrPrecondition: a Condition of the call does not hold.
+	ErrPrecondition = errors.New("precondition failed")
+
 	// ErrURI: the URI can't name a resource.
 	ErrURI = errors.New("invalid URI")
 

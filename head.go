@@ -43,14 +43,16 @@ type Header interface {
 	Values(name string) []string // every line's, read-only
 }
 
-// fieldLines is what the limits of rule 4 and the singletons of rule 7 need to
-// know about all field lines together.
+// fieldLines is what the limits of rule 4, the singletons of rule 7 and those who look
+// for preconditions need to know about all field lines together.
 type fieldLines struct {
 	number  int
 	octets  int64
 	largest string // name of the longest line
 	longest int64
 	twice   bool // some name stands on more than one line
+
+	conditional bool // there are preconditions
 }
 
 // count takes in all fields of a request. Every plane calls it.
@@ -63,6 +65,7 @@ func (l *fieldLines) count(h http.Header) {
 func (l *fieldLines) add(name string, values []string) {
 	l.number += len(values)
 	l.twice = l.twice || len(values) > 1
+	l.conditional = l.conditional || isCondition(name)
 	for _, v := range values {
 		n := int64(len(name) + len(": ") + len(v) + len("\r\n"))
 		l.octets += n

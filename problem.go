@@ -53,6 +53,7 @@ var (
 	problemMethod         = kind("method-not-registered", 405, "Method not registered")      // 21
 	problemNotAcceptable  = kind("not-acceptable", 406, "Not acceptable")                    // 26
 	problemLate           = kind("late-content", 408, "Content came too slowly")             // 13
+	problemPrecondition   = kind("precondition-failed", 412, "Precondition failed")          // 36
 	problemTooLarge       = kind("content-too-large", 413, "Content too large")              // 14
 	problemLongTarget     = kind("target-too-long", 414, "Request target too long")          // 4
 	problemMediaType      = kind("media-type-not-accepted", 415, "Media type not accepted")  // 31

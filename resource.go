@@ -72,21 +72,24 @@ func (r *Resource) Representation() (*Representation, error) {
 // of a resource that the program declared as neither, the program's values are
 // sandboxed too (rule 30).
 //
-// Its errors are ErrNotExist, ErrFull, ErrClosed, ctx's, and those of the store:
-// store.ErrUnavailable, and store.ErrUnknown after which nobody knows whether the
+// With conditions it stores the value only while all of them hold: of many callers that
+// hold one entity-tag exactly one succeeds.
+//
+// Its errors are ErrNotExist, ErrPrecondition, ErrFull, ErrClosed, ctx's, and those of the
+// store: store.ErrUnavailable, and store.ErrUnknown after which nobody knows whether the
 // value was stored.
-func (r *Resource) SetValue(ctx context.Context, value []byte) (*Representation, error) {
-	return r.set(ctx, value, func(before *Representation) []byte { return before.metaWith(before.meta.Type, false) })
+func (r *Resource) SetValue(ctx context.Context, value []byte, conditions ...Condition) (*Representation, error) {
+	return r.set(ctx, value, conditions, func(before *Representation) []byte { return before.metaWith(before.meta.Type, false) })
 }
 
 // SetRepresentation is SetValue that gives the media type too, in the same change. The
 // type is then the program's, as if AddResource had given it. Beside SetValue's errors
 // there is ErrConfig, for a media type that is none.
-func (r *Resource) SetRepresentation(ctx context.Context, value []byte, mediaType string) (*Representation, error) {
+func (r *Resource) SetRepresentation(ctx context.Context, value []byte, mediaType string, conditions ...Condition) (*Representation, error) {
 	if err := checkType(mediaType); err != nil {
 		return nil, r.fail(setOp, ErrConfig, err)
 	}
-	return r.set(ctx, value, func(before *Representation) []byte {
+	return r.set(ctx, value, conditions, func(before *Representation) []byte {
 		meta := *before.meta
 		meta.Type, meta.Declared, meta.Client = mediaType, "", false
 		return encodeMeta(meta)
@@ -97,18 +100,12 @@ const setOp = "set value of"
 
 // set stores a value of the program's, with the Meta that follows from what was there
 // before.
-func (r *Resource) set(ctx context.Context, value []byte, meta func(before *Representation) []byte) (*Representation, error) {
-	rep, err := r.Representation()
-	if err != nil {
-		return nil, r.fail(setOp, ErrNotExist, nil)
-	}
-	write := store.Write{
-		Key:      resourceKey(r.entry.key),
-		Meta:     meta(rep),
-		Value:    slices.Clone(value),
-		Modified: time.Now(),
-	}
-	revision, err := r.commit(ctx, setOp, made{}, write)
+func (r *Resource) set(ctx context.Context, value []byte, conditions []Condition, meta func(before *Representation) []byte) (*Representation, error) {
+	write := store.Write{Key: resourceKey(r.entry.key), Value: slices.Clone(value), Modified: time.Now()}
+	revision, err := r.change(ctx, setOp, made{}, conditions, func(before *Representation) []store.Write {
+		write.Meta = meta(before)
+		return []store.Write{write}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -133,13 +130,12 @@ func (r *Resource) RegisterRequestHandler(ctx context.Context, methods Method, c
 	if methods&^allMethods != 0 {
 		return r.fail(op, ErrConfig, fmt.Errorf("method %#x is none of GET, PUT, POST, DELETE", uint8(methods&^allMethods)))
 	}
-	if r.entry.gone.Load() {
-		return r.fail(op, ErrNotExist, nil)
-	}
-	_, err := r.commit(ctx, op, &registration{methods: methods, callback: callback}, store.Write{
-		Key:      handlerKey(r.entry.key),
-		Meta:     encodeMeta(handlerMeta{Methods: methods}),
-		Modified: time.Now(),
+	_, err := r.change(ctx, op, &registration{methods: methods, callback: callback}, nil, func(*Representation) []store.Write {
+		return []store.Write{{
+			Key:      handlerKey(r.entry.key),
+			Meta:     encodeMeta(handlerMeta{Methods: methods}),
+			Modified: time.Now(),
+		}}
 	})
 	return err
 }
@@ -148,28 +144,53 @@ const removeOp = "remove resource"
 
 // Remove removes the resource and its registration, as Server.RemoveResource does, if it
 // is still in the life of this handle.
-func (r *Resource) Remove(ctx context.Context) error {
-	_, err := r.commit(ctx, removeOp, made{},
-		store.Write{Key: resourceKey(r.entry.key), Delete: true},
-		store.Write{Key: handlerKey(r.entry.key), Delete: true})
+func (r *Resource) Remove(ctx context.Context, conditions ...Condition) error {
+	_, err := r.change(ctx, removeOp, made{}, conditions, func(*Representation) []store.Write {
+		return []store.Write{
+			{Key: resourceKey(r.entry.key), Delete: true},
+			{Key: handlerKey(r.entry.key), Delete: true},
+		}
+	})
 	return err
 }
 
-// commit writes while the resource is in the life of this handle.
-func (r *Resource) commit(ctx context.Context, op string, mark any, writes ...store.Write) (uint64, error) {
-	revision, err := r.server.commit(ctx, store.Txn{
-		If:   []store.Condition{store.Born(resourceKey(r.entry.key), r.entry.created)},
-		Then: writes,
-		Mark: mark,
-	})
-	var failed *store.ConditionError
-	switch {
-	case err == nil:
-		return revision, nil
-	case errors.As(err, &failed):
-		return 0, r.fail(op, ErrNotExist, nil)
+// change writes what follows from the representation before, while the resource is in the
+// life of this handle, and conditions hold.
+func (r *Resource) change(ctx context.Context, op string, mark any, conditions []Condition, writes func(before *Representation) []store.Write) (uint64, error) {
+	key := resourceKey(r.entry.key)
+	for {
+		before, err := r.Representation()
+		if err != nil {
+			return 0, r.fail(op, ErrNotExist, nil)
+		}
+		guard := store.Born(key, r.entry.created)
+		if len(conditions) > 0 {
+			if !holdAll(conditions, before) {
+				return 0, r.fail(op, ErrPrecondition, fmt.Errorf("the present entity-tag is %s", before.etag))
+			}
+			guard = store.At(key, before.revision)
+		}
+		revision, err := r.server.commit(ctx, store.Txn{If: []store.Condition{guard}, Then: writes(before), Mark: mark})
+		var failed *store.ConditionError
+		switch {
+		case err == nil:
+			return revision, nil
+		case !errors.As(err, &failed):
+			return 0, r.fail(op, kindOf(err), err)
+		case failed.Present == nil || failed.Present.Created != r.entry.created:
+			return 0, r.fail(op, ErrNotExist, nil)
+		}
+		// Somebody wrote meanwhile: the conditions are judged by that.
 	}
-	return 0, r.fail(op, kindOf(err), err)
+}
+
+func holdAll(conditions []Condition, present *Representation) bool {
+	for _, holds := range conditions {
+		if !holds(present) {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *Resource) fail(op string, kind, err error) error {

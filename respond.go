@@ -81,9 +81,9 @@ type reply struct {
 	close  bool // the connection ends with it
 }
 
-// maxChildTries bounds how often a POST looks for another free URI after others
-// took the one it had chosen.
-const maxChildTries = 64
+// maxTries bounds how often a POST looks for another free URI after others took the one
+// it had chosen, and how often preconditions are judged again after others made a change.
+const maxTries = 64
 
 // begin takes a head up to the point where content, a store or nobody is needed.
 func (q *request) begin(s *site, h *Head, now time.Time) step {
@@ -302,6 +302,12 @@ func (q *request) get() step {
 		p.Available = []string{rep.meta.Type}
 		return q.refuse(p, varies)
 	}
+	switch q.head.judge(rep) {
+	case failed:
+		return q.refusePrecondition(rep)
+	case notModified:
+		return q.answerNotModified(served)
+	}
 	fields := served.fields
 	if served.modified > q.now.Unix() {
 		fields = q.withModified(fields)
@@ -323,8 +329,12 @@ func (q *request) withModified(fields []Field) []Field {
 
 func (q *request) put() step {
 	e := q.entry
+	condition, ok := q.admitChange()
+	if !ok {
+		return stepReply
+	}
 	meta := e.current.Load().metaWith(q.mediaType, true)
-	q.ifs[0] = store.Born(resourceKey(e.key), e.created)
+	q.ifs[0] = condition
 	q.thens[0] = store.Write{Key: resourceKey(e.key), Meta: meta, Value: q.content, Modified: q.now}
 	return q.commit(1, 1)
 }
@@ -334,6 +344,13 @@ func (q *request) post() step {
 	name, ok := q.site.freeChild(parent.key)
 	if !ok {
 		return q.refuse(problemFull.with("Every URI that could be made below this one is in use, or would be too long."), q.withCapacity()...)
+	}
+	if limit := q.site.cfg.MaxURI; limit > 0 && q.site.count() >= limit {
+		return q.refuse(q.noMoreResources(), q.withCapacity()...)
+	}
+	condition, ok := q.admitChange()
+	if !ok {
+		return stepReply
 	}
 	q.child = name
 	q.newURI = childURI(parent.uri, name[len(name)-childDigits:])
@@ -346,7 +363,7 @@ func (q *request) post() step {
 	if !q.site.cfg.BareChildren {
 		meta.Parent, meta.Methods = parent.key, q.methods
 	}
-	q.ifs[0] = store.Born(resourceKey(parent.key), parent.created)
+	q.ifs[0] = condition
 	q.ifs[1] = store.Absent(resourceKey(name))
 	q.thens[0] = store.Write{Key: resourceKey(name), Meta: encodeMeta(meta), Value: q.content, Modified: q.now}
 	ifs := 2
@@ -359,7 +376,11 @@ func (q *request) post() step {
 
 func (q *request) delete() step {
 	e := q.entry
-	q.ifs[0] = store.Born(resourceKey(e.key), e.created)
+	condition, ok := q.admitChange()
+	if !ok {
+		return stepReply
+	}
+	q.ifs[0] = condition
 	q.thens[0] = store.Write{Key: resourceKey(e.key), Delete: true}
 	q.thens[1] = store.Write{Key: handlerKey(e.key), Delete: true}
 	return q.commit(1, 2)
@@ -436,16 +457,29 @@ func (q *request) conditionFailed(failed *store.ConditionError) step {
 	switch failed.Condition.Op {
 	case store.OpCountBelow:
 		return q.refuse(q.noMoreResources(), q.withCapacity()...)
-	case store.OpAbsent:
-		if q.tries++; q.tries < maxChildTries {
-			return q.post()
-		}
-		return q.refuse(problemBusy.with("Others took every URI that was tried."))
 	case store.OpCreated:
-		return q.refuse(problemNotFound.with("The resource was removed while the request was on its way."))
+		return q.refuse(q.removed())
+	case store.OpRevision:
+		if now := failed.Present; now == nil || now.Created != q.entry.created {
+			return q.refuse(q.removed())
+		}
+		return q.again() // the preconditions, against what is there now
+	case store.OpAbsent:
+		return q.again() // with another URI
 	}
 	q.site.log.Error("store failed a condition that was not asked for", "uri", q.entry.uri, "error", failed)
 	return q.refuse(problemInternal.with("The store failed; nothing was changed. The server's log has the details."))
+}
+
+func (q *request) again() step {
+	if q.tries++; q.tries < maxTries {
+		return q.act()
+	}
+	return q.refuse(problemBusy.with("Others were first each time that this was tried."))
+}
+
+func (q *request) removed() *Problem {
+	return problemNotFound.with("The resource was removed while the request was on its way.")
 }
 
 func (q *request) noMoreResources() *Problem {

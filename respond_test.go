@@ -139,7 +139,7 @@ func TestStepsOfPOST(t *testing.T) {
 	for q.committed(0, &store.ConditionError{Index: 1, Condition: q.txn.If[1]}) == stepCommit {
 		tries++
 	}
-	if tries != maxChildTries || q.reply.status != 503 || q.newURI != "" {
+	if tries != maxTries || q.reply.status != 503 || q.newURI != "" {
 		t.Errorf("%d tries, then %d", tries, q.reply.status)
 	}
 }

@@ -175,10 +175,10 @@ func (s *Server) Resources(prefix, after string) iter.Seq[*Resource] {
 	}
 }
 
-// RemoveResource removes the resource at uri and its registration. Resources below
-// it stay. Its errors are ErrNotExist, ErrURI, ErrClosed, and those of the store as
-// in SetValue.
-func (s *Server) RemoveResource(ctx context.Context, uri string) error {
+// RemoveResource removes the resource at uri and its registration, if all conditions
+// hold. Resources below it stay. Its errors are ErrNotExist, ErrPrecondition, ErrURI,
+// ErrClosed, and those of the store as in SetValue.
+func (s *Server) RemoveResource(ctx context.Context, uri string, conditions ...Condition) error {
 	r, err := s.GetResource(uri)
 	if err != nil {
 		var e *Error
@@ -186,7 +186,7 @@ func (s *Server) RemoveResource(ctx context.Context, uri string) error {
 		e.Op = removeOp
 		return e
 	}
-	return r.Remove(ctx)
+	return r.Remove(ctx, conditions...)
 }
 
 // CountResources returns how many resources there are, which Config.MaxURI limits.
