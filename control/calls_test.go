@@ -302,6 +302,33 @@ func TestLife(t *testing.T) {
 	c.call("GET", "/v1/resource"+at(second), nil).expect(t, 404, "not-found")
 }
 
+// A change under a condition is made or refused as a client's would be.
+func TestConditions(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	c.running(nil)
+	c.call("POST", "/v1/resources", object{"uri": "/a"}).expect(t, 201, "")
+	tag := func() string { return c.call("GET", "/v1/resource?uri=/a", nil).object(t)["etag"].(string) }
+	old := tag()
+	const value = "/v1/resource/value?uri=/a"
+	c.call("PUT", value, object{"value": "x"}, "If-Match: "+old).expect(t, 200, "")
+	now := tag()
+	for _, field := range []string{"If-Match: " + old, "If-Match: W/" + now, "If-Match: x", "If-None-Match: " + now, "If-None-Match: W/" + now, "If-None-Match: *"} {
+		c.call("PUT", value, object{"value": "y"}, field).expect(t, 412, "precondition-failed")
+		c.call("PUT", value, object{"value": "y", "content_type": "text/plain"}, field).expect(t, 412, "precondition-failed")
+		a := c.call("DELETE", "/v1/resource?uri=/a", nil, field)
+		a.expect(t, 412, "precondition-failed")
+		if !strings.Contains(a.object(t)["detail"].(string), now) {
+			t.Errorf("%s does not tell the present tag", a.body)
+		}
+	}
+	if tag() != now {
+		t.Error("something was changed")
+	}
+	c.call("PUT", value, object{"value": "y"}, "If-Match: *").expect(t, 200, "")
+	c.call("PUT", value, object{"value": "y"}, "If-None-Match: "+now).expect(t, 200, "")
+	c.call("DELETE", "/v1/resource?uri=/a", nil, `If-Match: "x", `+tag()).expect(t, 204, "")
+}
+
 // The server stops and starts again, with other settings, on the same port.
 func TestRestart(t *testing.T) {
 	c := start(t, config(roost.Config{MaxURI: 7}))

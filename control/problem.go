@@ -45,26 +45,27 @@ type problemKind struct {
 
 // Every kind of refusal.
 var (
-	problemRequest     = problemKind{"invalid-request", 422, "Invalid request"}
-	problemSetting     = problemKind{"invalid-setting", 400, "Invalid setting"}
-	problemURI         = problemKind{"invalid-uri", 400, "Invalid URI"}
-	problemToken       = problemKind{"token-required", 401, "Token required"}
-	problemNotFound    = problemKind{"not-found", 404, "No such resource"}
-	problemPath        = problemKind{"no-such-call", 404, "No such call"}
-	problemSubscriber  = problemKind{"no-such-subscriber", 404, "No such subscriber"}
-	problemMethod      = problemKind{"method-not-allowed", 405, "Method not allowed"}
-	problemLate        = problemKind{"late-content", 408, "Content came too slowly"}
-	problemExists      = problemKind{"resource-exists", 409, "Resource exists"}
-	problemRunning     = problemKind{"server-running", 409, "Server is running"}
-	problemNotRunning  = problemKind{"server-not-running", 409, "Server is not running"}
-	problemListen      = problemKind{"cannot-listen", 409, "Cannot listen"}
-	problemTooLarge    = problemKind{"content-too-large", 413, "Content too large"}
-	problemMediaType   = problemKind{"media-type-not-accepted", 415, "Media type not accepted"}
-	problemHost        = problemKind{"misdirected", 421, "Misdirected request"}
-	problemInternal    = problemKind{"internal", 500, "Internal error"}
-	problemUnavailable = problemKind{"store-unavailable", 503, "Store unavailable"}
-	problemUnknown     = problemKind{"outcome-unknown", 503, "Outcome unknown"}
-	problemFull        = problemKind{"full", 507, "No room"}
+	problemRequest      = problemKind{"invalid-request", 422, "Invalid request"}
+	problemSetting      = problemKind{"invalid-setting", 400, "Invalid setting"}
+	problemURI          = problemKind{"invalid-uri", 400, "Invalid URI"}
+	problemToken        = problemKind{"token-required", 401, "Token required"}
+	problemNotFound     = problemKind{"not-found", 404, "No such resource"}
+	problemPath         = problemKind{"no-such-call", 404, "No such call"}
+	problemSubscriber   = problemKind{"no-such-subscriber", 404, "No such subscriber"}
+	problemMethod       = problemKind{"method-not-allowed", 405, "Method not allowed"}
+	problemLate         = problemKind{"late-content", 408, "Content came too slowly"}
+	problemExists       = problemKind{"resource-exists", 409, "Resource exists"}
+	problemRunning      = problemKind{"server-running", 409, "Server is running"}
+	problemNotRunning   = problemKind{"server-not-running", 409, "Server is not running"}
+	problemListen       = problemKind{"cannot-listen", 409, "Cannot listen"}
+	problemPrecondition = problemKind{"precondition-failed", 412, "Precondition failed"}
+	problemTooLarge     = problemKind{"content-too-large", 413, "Content too large"}
+	problemMediaType    = problemKind{"media-type-not-accepted", 415, "Media type not accepted"}
+	problemHost         = problemKind{"misdirected", 421, "Misdirected request"}
+	problemInternal     = problemKind{"internal", 500, "Internal error"}
+	problemUnavailable  = problemKind{"store-unavailable", 503, "Store unavailable"}
+	problemUnknown      = problemKind{"outcome-unknown", 503, "Outcome unknown"}
+	problemFull         = problemKind{"full", 507, "No room"}
 )
 
 func (k problemKind) with(detail string) *Problem {
@@ -161,6 +162,7 @@ var kinds = []struct {
 	{errSubscribers, problemFull},
 	{roost.ErrExist, problemExists},
 	{roost.ErrNotExist, problemNotFound},
+	{roost.ErrPrecondition, problemPrecondition},
 	{roost.ErrFull, problemFull},
 	{roost.ErrURI, problemURI},
 	{roost.ErrConfig, problemSetting},

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"roost"
+	"roost/internal/condition"
 )
 
 // Resource is what is told of a resource.
@@ -60,6 +61,25 @@ type Target struct {
 	Life string `query:"life" doc:"If given, the life that the resource must be in."`
 }
 
+// Preconditions are the fields of a change that must hold for it to be made (RFC 9110 §13.1).
+type Preconditions struct {
+	IfMatch     string `header:"If-Match" doc:"Entity-tags, of which the resource must have one; or *."`
+	IfNoneMatch string `header:"If-None-Match" doc:"Entity-tags, of which the resource must have none."`
+}
+
+// conditions are what the fields ask for.
+func (p *Preconditions) conditions() (all []roost.Condition) {
+	if lines := []string{p.IfMatch}; p.IfMatch != "" && !condition.Any(lines) {
+		all = append(all, func(present *roost.Representation) bool { return condition.Strong(lines, present.ETag()) })
+	}
+	if lines := []string{p.IfNoneMatch}; p.IfNoneMatch != "" {
+		all = append(all, func(present *roost.Representation) bool {
+			return !condition.Any(lines) && !condition.Weak(lines, present.ETag())
+		})
+	}
+	return all
+}
+
 // find looks the target up.
 func (a *API) find(t Target) (*roost.Resource, error) {
 	s, err := a.engine.server()
@@ -94,10 +114,10 @@ func (a *API) registerResources(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/resource", "get-resource", "Get a resource",
 		"The document's `get_resource` and `value`.", problemNotRunning, problemNotFound, problemURI), a.getResource)
 	huma.Register(api, operation(http.MethodDelete, "/v1/resource", "remove-resource", "Remove a resource",
-		"The document's `remove_resource`. Resources below it stay.", problemNotRunning, problemNotFound, problemURI), a.removeResource)
+		"The document's `remove_resource`. Resources below it stay.", problemNotRunning, problemNotFound, problemPrecondition, problemURI), a.removeResource)
 	set := operation(http.MethodPut, "/v1/resource/value", "set-value", "Set a resource's value",
 		"The document's `value`. It is visible to every reader when the call is answered.",
-		problemNotRunning, problemNotFound, problemFull, problemURI, problemSetting)
+		problemNotRunning, problemNotFound, problemPrecondition, problemFull, problemURI, problemSetting)
 	set.MaxBodyBytes = maxValueBytes
 	huma.Register(api, set, a.setValue)
 	huma.Register(api, operation(http.MethodPut, "/v1/resource/handler", "register-request-handler", "Register a request handler",
@@ -238,12 +258,15 @@ func (a *API) getResource(_ context.Context, in *Target) (*resourceWithValueAnsw
 	return a.withValue(r)
 }
 
-func (a *API) removeResource(ctx context.Context, in *Target) (*struct{}, error) {
-	r, err := a.find(*in)
+func (a *API) removeResource(ctx context.Context, in *struct {
+	Target
+	Preconditions
+}) (*struct{}, error) {
+	r, err := a.find(in.Target)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Remove(ctx); err != nil {
+	if err := r.Remove(ctx, in.conditions()...); err != nil {
 		return nil, a.problemOf(err)
 	}
 	return nil, nil
@@ -259,6 +282,7 @@ var errNoValue = errors.New("neither value nor base64 is given: give one")
 
 func (a *API) setValue(ctx context.Context, in *struct {
 	Target
+	Preconditions
 	Body NewValue
 }) (*resourceAnswer, error) {
 	value, given, err := in.Body.octets()
@@ -272,18 +296,18 @@ func (a *API) setValue(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	rep, err := represent(ctx, r, value, in.Body.ContentType)
+	rep, err := represent(ctx, r, value, in.Body.ContentType, in.conditions())
 	if err != nil {
 		return nil, a.problemOf(err)
 	}
 	return &resourceAnswer{Body: resourceOf(r, rep)}, nil
 }
 
-func represent(ctx context.Context, r *roost.Resource, value []byte, mediaType string) (*roost.Representation, error) {
+func represent(ctx context.Context, r *roost.Resource, value []byte, mediaType string, conditions []roost.Condition) (*roost.Representation, error) {
 	if mediaType == "" {
-		return r.SetValue(ctx, value)
+		return r.SetValue(ctx, value, conditions...)
 	}
-	return r.SetRepresentation(ctx, value, mediaType)
+	return r.SetRepresentation(ctx, value, mediaType, conditions...)
 }
 
 // Handler is what a resource is to answer, and whom it tells.
