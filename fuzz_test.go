@@ -25,8 +25,8 @@ const maxFuzzed = 64 << 10
 
 // answerStatuses are all that the server may answer by itself to octets in the clear.
 var answerStatuses = []int{
-	200, 201, 204,
-	400, 403, 404, 405, 406, 408, 413, 414, 415, 417, 421, 431,
+	200, 201, 204, 206, 304,
+	400, 403, 404, 405, 406, 408, 412, 413, 414, 415, 416, 417, 421, 431,
 	501, 503, 505, 507,
 }
 

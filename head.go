@@ -44,7 +44,7 @@ type Header interface {
 }
 
 // fieldLines is what the limits of rule 4, the singletons of rule 7 and those who look
-// for preconditions need to know about all field lines together.
+// for preconditions and ranges need to know about all field lines together.
 type fieldLines struct {
 	number  int
 	octets  int64
@@ -53,6 +53,7 @@ type fieldLines struct {
 	twice   bool // some name stands on more than one line
 
 	conditional bool // there are preconditions
+	ranged      bool // a range is asked for
 }
 
 // count takes in all fields of a request. Every plane calls it.
@@ -66,6 +67,7 @@ func (l *fieldLines) add(name string, values []string) {
 	l.number += len(values)
 	l.twice = l.twice || len(values) > 1
 	l.conditional = l.conditional || isCondition(name)
+	l.ranged = l.ranged || name == "Range"
 	for _, v := range values {
 		n := int64(len(name) + len(": ") + len(v) + len("\r\n"))
 		l.octets += n

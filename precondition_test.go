@@ -297,3 +297,31 @@ func TestProgramConditions(t *testing.T) {
 	_, err = r.SetValue(ctx, nil, always)
 	wantError(t, err, roost.ErrNotExist, `"/a"`)
 }
+
+// If-Range with the present tag lets the part be served, and no weak one does (rule 40).
+func TestIfRange(t *testing.T) {
+	for _, tr := range transports {
+		t.Run(tr.name, func(t *testing.T) {
+			s := tr.start(t, roost.Config{})
+			r := s.add("/a", all, nil, roost.WithString("0123456789"))
+			old, err := r.Representation()
+			must(err)
+			now, err := r.SetValue(t.Context(), []byte("abcdefghij"))
+			must(err)
+			for _, row := range []struct {
+				field  string
+				status int
+				body   string
+			}{
+				{now.ETag(), 206, "cde"}, {"W/" + now.ETag(), 200, "abcdefghij"}, {old.ETag(), 200, "abcdefghij"},
+				{now.ETag() + ", " + now.ETag(), 200, "abcdefghij"}, {now.Modified().UTC().Format(http.TimeFormat), 200, "abcdefghij"},
+			} {
+				a := s.do("GET", "/a", "", "Range: bytes=2-4", "If-Range: "+row.field)
+				a.expect(t, row.status, row.body)
+				if want := map[int]string{206: "bytes 2-4/10"}[row.status]; a.Header.Get("Content-Range") != want || a.Length != int64(len(row.body)) {
+					t.Errorf("%s: %v, length %d", row.field, a.Header, a.Length)
+				}
+			}
+		})
+	}
+}

@@ -58,6 +58,7 @@ var (
 	problemLongTarget     = kind("target-too-long", 414, "Request target too long")          // 4
 	problemMediaType      = kind("media-type-not-accepted", 415, "Media type not accepted")  // 31
 	problemCoding         = kind("coding-not-accepted", 415, "Content coding not accepted")  // 34
+	problemRange          = kind("range-not-satisfiable", 416, "Range not satisfiable")      // 40
 	problemExpectation    = kind("expectation-failed", 417, "Expectation failed")            // 15
 	problemMisdirected    = kind("misdirected", 421, "Misdirected request")                  // 6, 16
 	problemLargeFields    = kind("fields-too-large", 431, "Request fields too large")        // 4

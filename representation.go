@@ -93,12 +93,14 @@ type servedValue struct {
 
 // Shared lines of answers.
 var (
-	nosniff   = Field{"X-Content-Type-Options", []string{"nosniff"}}
-	noStore   = Field{"Cache-Control", []string{"no-store"}}
-	noCache   = []string{"no-cache"}
-	varies    = Field{"Vary", []string{"Accept"}}
-	sandbox   = []string{"sandbox"}
-	noScripts = Field{"Content-Security-Policy", []string{"default-src 'none'"}}
+	nosniff = Field{"X-Content-Type-Options", []string{"nosniff"}}
+	noStore = Field{"Cache-Control", []string{"no-store"}}
+	noCache = []string{"no-cache"}
+	varies  = Field{"Vary", []string{"Accept"}}
+
+	acceptRanges = Field{"Accept-Ranges", []string{"bytes"}}
+	sandbox      = []string{"sandbox"}
+	noScripts    = Field{"Content-Security-Policy", []string{"default-src 'none'"}}
 )
 
 func (r *Representation) serve(policy string) *servedValue {
@@ -124,6 +126,7 @@ func (r *Representation) prepare(policy string) *servedValue {
 		{"Last-Modified", []string{httpDate(r.modified)}},
 		{"Cache-Control", noCache},
 		varies,
+		acceptRanges,
 	}
 	if r.meta.CacheControl != "" {
 		s.fields[5].Values = []string{r.meta.CacheControl}

@@ -312,6 +312,9 @@ func (q *request) get() step {
 	if served.modified > q.now.Unix() {
 		fields = q.withModified(fields)
 	}
+	if q.part(rep, fields) {
+		return stepReply
+	}
 	return q.send(reply{status: http.StatusOK, fields: fields, body: rep.value})
 }
 

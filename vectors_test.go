@@ -641,8 +641,8 @@ func (r *response) judge() error {
 	for _, name := range contentFields {
 		_, ok := r.fields[name]
 		switch {
-		case ok && r.status == 204:
-			return errors.New("204 with " + name)
+		case ok && (r.status == 204 || r.status == 304):
+			return fmt.Errorf("%d with %s", r.status, name)
 		case !ok && r.status != 204 && r.status != 304 && name != "Transfer-Encoding":
 			return errors.New("no " + name)
 		}

@@ -64,6 +64,7 @@ var (
 	contentType = []string{"text/plain; charset=utf-8"}
 	noCache     = []string{"no-cache"}
 	accept      = []string{"Accept"}
+	ranges      = []string{"bytes"}
 	location    = []string{URI}
 )
 
@@ -86,6 +87,7 @@ func (h *bare) get(w http.ResponseWriter) {
 	header["Last-Modified"] = v.modified
 	header["Cache-Control"] = noCache
 	header["Vary"] = accept
+	header["Accept-Ranges"] = ranges
 	w.WriteHeader(http.StatusOK)
 	w.Write(v.content)
 }

@@ -40,6 +40,10 @@ func Weak(lines []string, etag string) bool {
 	return names(lines, func(member string) bool { return strings.TrimPrefix(member, weak) == etag })
 }
 
+// Sole reports whether a field with one entity-tag, If-Range, is etag, by the strong
+// comparison.
+func Sole(field, etag string) bool { return field == etag && !strings.HasPrefix(etag, weak) }
+
 const weak = "W/"
 
 // names reports whether a member of the list is a tag that fits. Members that are no

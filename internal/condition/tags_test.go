@@ -57,6 +57,17 @@ func TestTags(t *testing.T) {
 	}
 }
 
+func TestSole(t *testing.T) {
+	for field, want := range map[string]bool{`"a"`: true, `W/"a"`: false, `"b"`: false, `"a", "b"`: false, ``: false, `Sun, 06 Nov 1994 08:49:37 GMT`: false} {
+		if got := Sole(field, `"a"`); got != want {
+			t.Errorf("%s: %v", field, got)
+		}
+	}
+	if Sole(`W/"a"`, `W/"a"`) {
+		t.Error("a weak tag fits")
+	}
+}
+
 func TestAny(t *testing.T) {
 	for lines, want := range map[string]bool{
 		`*`: true, ` * `: true, `*,`: true, `|*`: true,
