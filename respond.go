@@ -402,9 +402,7 @@ func (q *request) committed(revision uint64, err error) step {
 	wire := q.site.cfg.Prefix
 	switch q.head.Method {
 	case "PUT":
-		values := [...]string{wire + q.entry.key, q.etagOf(revision), httpDate(q.now)}
-		return q.finish(http.StatusNoContent, nosniff,
-			Field{"Content-Location", values[0:1:1]}, Field{"Etag", values[1:2:2]}, Field{"Last-Modified", values[2:3:3]})
+		return q.updated(wire+q.entry.key, revision)
 	case "POST":
 		return q.created(wire+q.child, revision)
 	}
@@ -419,13 +417,36 @@ func (q *request) etagOf(revision uint64) string {
 	return etag(q.site.epoch, revision)
 }
 
+// updated answers a PUT (rule 49).
+func (q *request) updated(location string, revision uint64) step {
+	values := [...]string{location, q.etagOf(revision), httpDate(q.now)}
+	fields := []Field{nosniff,
+		{"Content-Location", values[0:1:1]}, {"Etag", values[1:2:2]}, {"Last-Modified", values[2:3:3]}}
+	switch q.head.returning() {
+	case returnRepresentation:
+		return q.sendStored(http.StatusOK, q.entry, revision, fields)
+	case returnMinimal:
+		fields = append(fields, appliedMinimal)
+	}
+	return q.finish(http.StatusNoContent, fields...)
+}
+
+// created answers a POST (rule 50).
 func (q *request) created(location string, revision uint64) step {
+	lines := []string{location}
+	fields := q.withCapacity(nosniff,
+		Field{"Location", lines},
+		Field{"Etag", []string{etag(q.site.epoch, revision)}},
+		Field{"Last-Modified", []string{httpDate(q.now)}})
+	switch q.head.returning() {
+	case returnRepresentation:
+		return q.sendStored(http.StatusCreated, q.site.lookup(q.child), revision, append(fields, Field{"Content-Location", lines}))
+	case returnMinimal:
+		return q.finish(http.StatusCreated, append(fields, appliedMinimal, Field{"Content-Length", []string{"0"}})...)
+	}
 	return q.send(reply{
 		status: http.StatusCreated,
-		fields: q.withCapacity(nosniff,
-			Field{"Location", []string{location}},
-			Field{"Etag", []string{etag(q.site.epoch, revision)}},
-			Field{"Last-Modified", []string{httpDate(q.now)}},
+		fields: append(fields,
 			Field{"Content-Type", []string{"text/plain; charset=utf-8"}},
 			Field{"Content-Length", []string{strconv.Itoa(len(location) + 1)}}),
 		body: append([]byte(location), '\n'),

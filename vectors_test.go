@@ -637,12 +637,15 @@ func (r *response) judge() error {
 	if r.fields.Get("X-Content-Type-Options") != "nosniff" {
 		return errors.New("no nosniff")
 	}
+	// A POST that was to give nothing back has no type.
+	empty := r.status == 201 && r.fields.Get("Content-Length") == "0"
 	contentFields := []string{"Content-Type", "Content-Length", "Transfer-Encoding"}
 	for _, name := range contentFields {
 		_, ok := r.fields[name]
 		switch {
 		case ok && (r.status == 204 || r.status == 304):
 			return fmt.Errorf("%d with %s", r.status, name)
+		case name == "Content-Type" && empty:
 		case !ok && r.status != 204 && r.status != 304 && name != "Transfer-Encoding":
 			return errors.New("no " + name)
 		}
