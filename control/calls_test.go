@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -319,6 +321,19 @@ func TestConditions(t *testing.T) {
 		a.expect(t, 412, "precondition-failed")
 		if !strings.Contains(a.object(t)["detail"].(string), now) {
 			t.Errorf("%s does not tell the present tag", a.body)
+		}
+	}
+	// Every line counts, and one that names nothing fits nothing.
+	for _, lines := range []http.Header{{"If-None-Match": {`"x"`, now}}, {"If-Match": {""}}} {
+		r := c.request(t.Context(), "PUT", value, object{"value": "y"})
+		maps.Copy(r.Header, lines)
+		resp, err := c.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 412 {
+			t.Errorf("%v: %d", lines, resp.StatusCode)
 		}
 	}
 	if tag() != now {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"roost"
 	"roost/internal/condition"
@@ -65,14 +66,23 @@ type Target struct {
 type Preconditions struct {
 	IfMatch     string `header:"If-Match" doc:"Entity-tags, of which the resource must have one; or *."`
 	IfNoneMatch string `header:"If-None-Match" doc:"Entity-tags, of which the resource must have none."`
+
+	match, noneMatch []string // all lines
+}
+
+// Resolve takes every line of the fields, of which the library reads the first.
+func (p *Preconditions) Resolve(ctx huma.Context) []error {
+	r, _ := humago.Unwrap(ctx)
+	p.match, p.noneMatch = r.Header.Values("If-Match"), r.Header.Values("If-None-Match")
+	return nil
 }
 
 // conditions are what the fields ask for.
 func (p *Preconditions) conditions() (all []roost.Condition) {
-	if lines := []string{p.IfMatch}; p.IfMatch != "" && !condition.Any(lines) {
+	if lines := p.match; len(lines) > 0 && !condition.Any(lines) {
 		all = append(all, func(present *roost.Representation) bool { return condition.Strong(lines, present.ETag()) })
 	}
-	if lines := []string{p.IfNoneMatch}; p.IfNoneMatch != "" {
+	if lines := p.noneMatch; len(lines) > 0 {
 		all = append(all, func(present *roost.Representation) bool {
 			return !condition.Any(lines) && !condition.Weak(lines, present.ETag())
 		})

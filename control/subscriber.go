@@ -187,6 +187,7 @@ func (s *subscriber) take(st *stream, after uint64) (e heldEvent, lost uint64, m
 	case s.stream != st:
 		return heldEvent{}, 0, s.more
 	case after+1 < first:
+		s.given = max(s.given, first-1) // it is told of them
 		return heldEvent{}, first - 1 - after, nil
 	case after == s.newest:
 		return heldEvent{}, 0, s.more

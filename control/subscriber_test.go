@@ -180,6 +180,27 @@ func TestGivenAgain(t *testing.T) {
 	})
 }
 
+// What was told to be lost is told once, and its number is one that was given.
+func TestLostIsToldOnce(t *testing.T) {
+	s := newSubscriber(1, 0)
+	for range 3 {
+		s.deliver(func(uint64) []byte { return []byte("x") })
+	}
+	st, after, _ := s.open(nil, false)
+	if _, lost, _ := s.take(st, after); lost != 2 {
+		t.Errorf("lost %d, want 2", lost)
+	}
+	s.cut(st)
+	two := uint64(2)
+	if _, after, unknown := s.open(&two, false); after != 2 || unknown {
+		t.Errorf("it goes on after %d, unknown: %v", after, unknown)
+	}
+	st, after, _ = s.open(nil, false)
+	if e, lost, _ := s.take(st, after); e.number != 3 || lost != 0 {
+		t.Errorf("got the event %d, lost %d", e.number, lost)
+	}
+}
+
 // A subscriber that is made while a server stops holds nothing back either.
 func TestReleasedFromTheStart(t *testing.T) {
 	all := newSubscribers(1, 0)

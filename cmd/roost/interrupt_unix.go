@@ -21,5 +21,8 @@ func (p *program) start(signals chan os.Signal) (ended chan error, err error) {
 	return p.wait(), nil
 }
 
+// isInterrupt says whether sig is how the program is told of interrupts.
+func isInterrupt(sig syscall.Signal) bool { return sig == syscall.SIGUSR1 }
+
 func interrupt(p *os.Process) { p.Signal(syscall.SIGUSR1) }
 func terminate(p *os.Process) { p.Signal(syscall.SIGTERM) }

@@ -1,6 +1,9 @@
 package main
 
-import "os"
+import (
+	"os"
+	"syscall"
+)
 
 // start starts the program. The console tells it of interrupts by itself.
 func (p *program) start(chan os.Signal) (ended chan error, err error) {
@@ -9,6 +12,8 @@ func (p *program) start(chan os.Signal) (ended chan error, err error) {
 	}
 	return p.wait(), nil
 }
+
+func isInterrupt(syscall.Signal) bool { return false }
 
 func interrupt(*os.Process)   {}
 func terminate(p *os.Process) { p.Kill() }

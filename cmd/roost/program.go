@@ -62,7 +62,7 @@ func (p *program) run(ctx context.Context, s *service, signals chan os.Signal) e
 		case err := <-s.failed:
 			s.log.Error("the script can't reach its server any more", "error", err)
 		case err := <-ended:
-			return errors.Join(p.result(err, number > 0), s.stop(signals))
+			return errors.Join(p.result(err, kill != nil), s.stop(signals))
 		}
 	}
 }
@@ -75,6 +75,7 @@ func (p *program) wait() chan error {
 }
 
 // result is what the end of the program means for this one.
+// It was asked to end unless it does so by itself.
 func (p *program) result(err error, asked bool) error {
 	var failed *exec.ExitError
 	switch {
@@ -84,9 +85,10 @@ func (p *program) result(err error, asked bool) error {
 		return err
 	case failed.ExitCode() >= 0:
 		return exitCode(failed.ExitCode())
-	case asked:
-		return nil // it had no time to end by itself
 	}
 	status, _ := failed.Sys().(syscall.WaitStatus)
+	if asked || isInterrupt(status.Signal()) {
+		return nil // it had no time to end by itself, or to get ready for interrupts
+	}
 	return fmt.Errorf("the script's Python was ended by a signal: %v", status.Signal())
 }

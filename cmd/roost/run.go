@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -109,7 +110,11 @@ func (r *runSettings) run(ctx context.Context, args []string, stderr io.Writer) 
 		Started: func(run *control.Running) { io.WriteString(stderr, r.announcement(run)) },
 	}), log)
 
-	signals, stop := notified(syscall.SIGHUP) // before there is something to clean up
+	var more []os.Signal
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup asks for
+		more = append(more, syscall.SIGHUP)
+	}
+	signals, stop := notified(more...) // before there is something to clean up
 	defer stop()
 	private, err := newPrivate()
 	if err != nil {

@@ -193,25 +193,25 @@ def _own_addresses(host):
 
 
 def _is_own(address):
-    """Says whether an address is this machine's: only then can a socket be bound to it."""
+    """Says whether an address is this machine's: then it is what the way to it begins with, too."""
     if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
         return True
-    family, kind, _, _, name = socket.getaddrinfo(address, 0, type=socket.SOCK_DGRAM)[0]
+    family, kind, _, _, name = socket.getaddrinfo(address, 9, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind) as probe:
         try:
-            probe.bind(name)
+            probe.connect(name)  # which sends nothing
         except OSError:
             return False
-    return True
+        return probe.getsockname()[0] == name[0]
 
 
 def _mapped(host, port):
     """Returns where a port of this machine that a script asked for is open."""
-    for listener in server.listeners():
-        asked = urlsplit("//" + listener["asked"])
-        opened = urlsplit("//" + listener["address"])
-        if port in (asked.port, opened.port):
-            return (host if _is_every(opened.hostname) else opened.hostname), opened.port
+    for name in "asked", "address":
+        for listener in server.listeners():
+            opened = urlsplit("//" + listener["address"])
+            if port == urlsplit("//" + listener[name]).port:
+                return (host if _is_every(opened.hostname) else opened.hostname), opened.port
     return host, settings.PORTS.get(port, port)
 
 

@@ -246,11 +246,13 @@ class Mapping(unittest.TestCase):
     def test_mapping(self):
         every = [{"asked": ":80", "address": "[::]:8080"}]
         one = [{"asked": "127.0.0.1:80", "address": "127.0.0.1:8080"}]
+        two = [{"asked": "127.0.0.1:81", "address": "127.0.0.1:443"}, {"asked": "127.0.0.1:443", "address": "127.0.0.1:8443"}]
         for host, port, listeners, ports, expected in (
                 ("localhost", 80, every, {}, ("localhost", 8080)),
                 ("::1", 8080, every, {}, ("::1", 8080)),
                 ("localhost", 80, one, {}, ("127.0.0.1", 8080)),
                 ("localhost", 81, one, {}, ("localhost", 81)),
+                ("localhost", 443, one + two, {}, ("127.0.0.1", 8443)),
                 ("localhost", 80, [], {80: 8081}, ("localhost", 8081)),
                 ("localhost", 81, [], {80: 8081}, ("localhost", 81))):
             with self.subTest(str((host, port, listeners, ports))):
