@@ -377,21 +377,28 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A call to stop the server waits for a request that is open.
-func TestStopWaits(t *testing.T) {
-	c := start(t, control.EngineConfig{})
-	base := c.running(nil)
-	c.add("/a", "", "", "PUT")
+// beginPUT sends a PUT to /a but for its two octets, which the server then waits for.
+func beginPUT(t *testing.T, base string) net.Conn {
+	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
 	fmt.Fprintf(conn, "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
 	buf := make([]byte, 4096)
 	if n, err := conn.Read(buf); err != nil || !strings.Contains(string(buf[:n]), "100 Continue") {
 		t.Fatalf("%q, %v", buf[:n], err)
 	}
+	return conn
+}
+
+// A call to stop the server waits for a request that is open.
+func TestStopWaits(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	base := c.running(nil)
+	c.add("/a", "", "", "PUT")
+	conn := beginPUT(t, base)
 	stopped := make(chan answer)
 	go func() { stopped <- c.call("DELETE", "/v1/server", nil) }()
 	// The listener closes first.
@@ -411,6 +418,7 @@ func TestStopWaits(t *testing.T) {
 	default:
 	}
 	fmt.Fprint(conn, "ab")
+	buf := make([]byte, 4096)
 	if n, err := conn.Read(buf); err != nil || !strings.Contains(string(buf[:n]), "204 No Content") {
 		t.Errorf("%q, %v", buf[:n], err)
 	}
@@ -425,15 +433,7 @@ func TestStopCutsOff(t *testing.T) {
 	c := start(t, control.EngineConfig{Base: roost.Config{Timeouts: roost.Timeouts{Content: time.Hour}}})
 	base := c.running(nil)
 	c.add("/a", "", "", "PUT")
-	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	fmt.Fprintf(conn, "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
-	if n, err := conn.Read(make([]byte, 4096)); err != nil || n == 0 {
-		t.Fatal(err)
-	}
+	conn := beginPUT(t, base)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := c.client.Do(c.request(ctx, "DELETE", "/v1/server", nil)); err == nil {
