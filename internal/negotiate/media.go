@@ -1,11 +1,12 @@
-// Package negotiate reads media types and decides how much a client wants one: the
-// Accept field against a media type (docs/http-rules.md, rules 26 to 31).
+// Package negotiate reads media types and decides how much a client wants one, or a
+// coding: the Accept field against a media type, and Accept-Encoding
+// (docs/http-rules.md, rules 26 to 33).
 //
 // [ParseMediaType] reads what a Content-Type field or a program says, [Accept]
-// weighs it. There is no choosing here: a caller that has several representations
-// compares their weights. Nothing is known of registered types beyond what
-// [MediaType.Textual] and [MediaType.Markup] list, and nothing is ever guessed from
-// content.
+// weighs it; [Codings] weighs codings. There is no choosing here: a caller that has
+// several representations compares their weights. Nothing is known of registered types
+// beyond what [MediaType.Textual] and [MediaType.Markup] list, and nothing is ever
+// guessed from content.
 //
 // All functions are safe for concurrent use and keep nothing they are given.
 package negotiate
@@ -80,17 +81,22 @@ func (m MediaType) Param(name string) (value string, ok bool) {
 }
 
 // Textual reports whether representations of the type are text, so that compression
-// pays and an event stream can carry them as lines: text/*, JSON, XML and
+// pays and an event stream can carry them as lines: text/*, JSON, XML, YAML and
 // JavaScript. It says nothing about the encoding of a given one.
 func (m MediaType) Textual() bool {
-	if m.Type == "text" || strings.HasSuffix(m.Subtype, "+json") || strings.HasSuffix(m.Subtype, "+xml") {
+	for _, suffix := range []string{"+json", "+xml", "+yaml"} {
+		if strings.HasSuffix(m.Subtype, suffix) {
+			return true
+		}
+	}
+	if m.Type == "text" {
 		return true
 	}
 	if m.Type != "application" {
 		return false
 	}
 	switch m.Subtype {
-	case "json", "xml", "javascript":
+	case "json", "x-ndjson", "xml", "yaml", "javascript", "ecmascript":
 		return true
 	}
 	return false

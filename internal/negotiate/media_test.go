@@ -98,11 +98,17 @@ func TestKindsOfMediaType(t *testing.T) {
 		{"model/gltf+json", true, false},
 		{"application/javascript", true, false},
 		{"text/javascript", true, false},
+		{"application/ecmascript", true, false},
+		{"application/yaml", true, false},
+		{"application/openapi+yaml", true, false},
+		{"application/x-ndjson", true, false},
 		{"application/octet-stream", false, false},
 		{"application/html", false, false},
 		{"image/png", false, false},
 		{"image/xml", false, false},
 		{"application/xml-dtd", false, false},
+		{"application/yaml+x", false, false},
+		{"image/yaml", false, false},
 		{"application/pdf", false, false},
 	} {
 		m := mustParse(t, tt.text)
