@@ -26,19 +26,23 @@ func (s *site) freeChild(parent string) (string, bool) {
 	}
 	for range childGuesses {
 		name := childURI(parent, strconv.Itoa(firstChild+rand.IntN(childCount)))
-		if s.lookup(name) == nil {
+		if s.free(name) {
 			return name, true
 		}
 	}
 	start := rand.IntN(childCount)
 	for i := range childCount {
 		name := childURI(parent, strconv.Itoa(firstChild+(start+i)%childCount))
-		if s.lookup(name) == nil {
+		if s.free(name) {
 			return name, true
 		}
 	}
 	return "", false
 }
+
+// free says whether a POST may make a child under name: nothing is there, and no POST that
+// is remembered would be answered with it.
+func (s *site) free(name string) bool { return s.lookup(name) == nil && !s.replies.made(name) }
 
 func childURI(parent, digits string) string {
 	if strings.HasSuffix(parent, "/") {

@@ -72,6 +72,22 @@ type Config struct {
 	MaxQueuedCallbacks int
 	MaxQueuedBytes     int64
 
+	// MaxWatchers is how many requests wait for changes together, as long polls and event
+	// streams: 16,384 by default. Another is answered 503.
+	MaxWatchers int
+
+	// MaxHooks is how many hooks run at once: 64 by default. Others wait for one to return,
+	// and their requests no longer than Timeouts.Hook.
+	MaxHooks int
+
+	// MaxRemembered is how many answers are remembered for their Idempotency-Key, each for
+	// a day: 16,384 by default. A further POST with a key is answered 507.
+	MaxRemembered int
+
+	// Index has the server answer GET of a path that ends in "/" and is no resource with
+	// what is below it (rule 47), to everybody who may GET that.
+	Index bool
+
 	// Timeouts bound how long a client may take.
 	Timeouts Timeouts
 
@@ -121,6 +137,9 @@ type Timeouts struct {
 	// Write is how long a client may take none of a response: 15 s. Progress
 	// is seen in steps of 16 KiB.
 	Write time.Duration
+
+	// Hook is how long the client waits for a hook of the program: 5 s.
+	Hook time.Duration
 }
 
 const (
@@ -132,6 +151,9 @@ const (
 	defaultMaxConns           = 1 << 14
 	defaultMaxQueuedCallbacks = 1 << 10
 	defaultMaxQueuedBytes     = 16 << 20
+	defaultMaxWatchers        = 1 << 14
+	defaultMaxHooks           = 64
+	defaultMaxRemembered      = 1 << 14
 	defaultContentRate        = 8 << 10
 )
 
@@ -146,11 +168,15 @@ func (c Config) withDefaults() Config {
 	c.MaxConns = cmp.Or(c.MaxConns, defaultMaxConns)
 	c.MaxQueuedCallbacks = cmp.Or(c.MaxQueuedCallbacks, defaultMaxQueuedCallbacks)
 	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, defaultMaxQueuedBytes)
+	c.MaxWatchers = cmp.Or(c.MaxWatchers, defaultMaxWatchers)
+	c.MaxHooks = cmp.Or(c.MaxHooks, defaultMaxHooks)
+	c.MaxRemembered = cmp.Or(c.MaxRemembered, defaultMaxRemembered)
 	c.Timeouts.Idle = cmp.Or(c.Timeouts.Idle, 60*time.Second)
 	c.Timeouts.Head = cmp.Or(c.Timeouts.Head, 5*time.Second)
 	c.Timeouts.Content = cmp.Or(c.Timeouts.Content, 15*time.Second)
 	c.Timeouts.ContentRate = cmp.Or(c.Timeouts.ContentRate, defaultContentRate)
 	c.Timeouts.Write = cmp.Or(c.Timeouts.Write, 15*time.Second)
+	c.Timeouts.Hook = cmp.Or(c.Timeouts.Hook, 5*time.Second)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c
 }

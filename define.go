@@ -17,6 +17,8 @@ type definition struct {
 	value        []byte
 	contentType  string
 	cacheControl string
+	ttl          time.Duration
+	clientTTL    bool
 }
 
 // WithValue gives the resource a copy of value to begin with. Without it the value
@@ -43,6 +45,20 @@ func WithCacheControl(directives string) Option {
 	return func(d *definition) { d.cacheControl = directives }
 }
 
+// WithTTL has each value of the resource live for ttl from its writing, the first one too:
+// when nobody writes it again in that time, the resource is removed as by DELETE. Zero, and no
+// option, is for ever. What POST makes under it lives as long.
+func WithTTL(ttl time.Duration) Option {
+	return func(d *definition) { d.ttl = ttl }
+}
+
+// WithClientTTL lets clients give the time to live of what they PUT and POST, in the field
+// Roost-TTL (rule 56), also for what POST makes under the resource. Without it they can't, as it
+// is a way to have things removed.
+func WithClientTTL() Option {
+	return func(d *definition) { d.clientTTL = true }
+}
+
 // AddResource makes a resource that answers no method yet. Its errors are ErrURI,
 // ErrExist (another spelling of the same URI counts), ErrFull (Config.MaxURI),
 // ErrConfig (a content type that is none) and ErrClosed.
@@ -57,13 +73,17 @@ func (s *Server) AddResource(ctx context.Context, uri string, options ...Option)
 	if err != nil {
 		return nil, &Error{Op: op, URI: uri, Kind: kindOfDefinition(err), Err: err}
 	}
-	meta := resourceMeta{Type: d.contentType, CacheControl: d.cacheControl}
+	meta := resourceMeta{Type: d.contentType, CacheControl: d.cacheControl, TTL: d.ttl, ClientTTL: d.clientTTL}
 	if uri != key {
 		meta.URI = uri
 	}
+	now := time.Now()
+	if err := s.sweep(ctx, key, now); err != nil {
+		return nil, &Error{Op: op, URI: uri, Kind: kindOf(err), Err: err}
+	}
 	txn := store.Txn{
 		If:   []store.Condition{store.Absent(resourceKey(key))},
-		Then: []store.Write{{Key: resourceKey(key), Meta: encodeMeta(meta), Value: d.value, Modified: time.Now()}},
+		Then: []store.Write{{Key: resourceKey(key), Meta: encodeMeta(meta), Value: d.value, Modified: now, Expires: until(now, d.ttl)}},
 		Mark: made{},
 	}
 	if s.cfg.MaxURI > 0 {
@@ -104,6 +124,9 @@ func define(uri string, options []Option) (key string, d definition, err error) 
 			return "", d, fmt.Errorf("cache control %q: %w", d.cacheControl, err)
 		}
 	}
+	if err := checkTTL(d.ttl); err != nil {
+		return "", d, err
+	}
 	return key, d, checkType(d.contentType)
 }
 
@@ -142,12 +165,16 @@ func (s *Server) declare(ctx context.Context, e *entry, declared resourceMeta) e
 	rep := e.current.Load()
 	meta := *rep.meta
 	meta.Type, meta.CacheControl, meta.Declared = declared.Type, declared.CacheControl, ""
+	meta.TTL, meta.ClientTTL = declared.TTL, declared.ClientTTL
 	if meta == *rep.meta {
 		return nil
 	}
 	_, err := s.commit(ctx, store.Txn{
-		If:   []store.Condition{store.At(resourceKey(e.key), rep.revision)},
-		Then: []store.Write{{Key: resourceKey(e.key), Meta: encodeMeta(meta), Value: rep.value, Modified: rep.modified}},
+		If: []store.Condition{store.At(resourceKey(e.key), rep.revision)},
+		Then: []store.Write{{
+			Key: resourceKey(e.key), Meta: encodeMeta(meta), Value: rep.value,
+			Modified: rep.modified, Expires: until(rep.modified, meta.TTL),
+		}},
 		Mark: made{},
 	})
 	return err

@@ -34,6 +34,7 @@ type call struct {
 	replied bool // the answer was begun
 
 	delivery *delivery   // where the resource has a callback
+	called   bool        // the delivery was handed on
 	fields   http.Header // allFields of the request, once needed
 	start    time.Time
 	sent     int64 // octets of the answer's content
@@ -63,8 +64,17 @@ func (c *call) serve() {
 		switch step {
 		case stepRead:
 			step = c.read()
+		case stepAsk:
+			step = c.ask()
 		case stepCommit:
 			step = c.commit()
+		case stepWait:
+			step = c.wait()
+		case stepStream:
+			if c.stream() {
+				return
+			}
+			step = stepReply
 		}
 	}
 	c.reply(&q.reply)
@@ -118,6 +128,13 @@ func (c *call) commit() step {
 	return q.committed(s.store.Commit(ctx, q.txn))
 }
 
+// ask has the program's hook decide.
+func (c *call) ask() step {
+	q := &c.request
+	d, err := c.plane.server.hooks.run(c.r.Context(), q.hook, c.exchange())
+	return q.decided(d, err, time.Now())
+}
+
 // recover answers for a gate or a store that panicked. After the answer was begun
 // there is nothing left to say, and net/http ends the connection.
 func (c *call) recover() {
@@ -139,9 +156,8 @@ func (c *call) recover() {
 // connection waits for callbacks.
 func (c *call) settle() {
 	defer func() { c.plane.server.pending.give(c.content.reserved) }()
-	if c.delivery != nil {
-		defer c.deliver()
-	}
+	defer c.request.end()
+	defer c.deliver()
 	if c.plane.server.cfg.Observer != nil {
 		c.observe()
 	}
@@ -153,6 +169,11 @@ const writeStep = 16 << 10
 
 // reply sends the answer.
 func (c *call) reply(a *reply) {
+	c.sendHead(a)
+	c.write(a.body)
+}
+
+func (c *call) sendHead(a *reply) {
 	h := c.w.Header()
 	for i := range a.fields {
 		f := &a.fields[i]
@@ -171,23 +192,25 @@ func (c *call) reply(a *reply) {
 	c.boundWrite()
 	c.replied = true
 	c.w.WriteHeader(a.status)
-	c.write(a.body)
 }
 
 var closeLine = []string{"close"}
 
-func (c *call) write(body []byte) {
+// write is false when the client is gone, or takes nothing; net/http closes the connection
+// then.
+func (c *call) write(body []byte) bool {
 	for len(body) > 0 {
 		part := body[:min(len(body), writeStep)]
 		n, err := c.w.Write(part)
 		c.sent += int64(n)
 		if err != nil {
-			return // the client is gone, or takes nothing; net/http closes the connection
+			return false
 		}
 		if body = body[len(part):]; len(body) > 0 {
 			c.boundWrite()
 		}
 	}
+	return true
 }
 
 // boundWrite gives the client Timeouts.Write to take what is written next. A stream
@@ -223,18 +246,37 @@ func (c *call) boundDrain(closing bool) {
 // deliver hands the exchange to the courier when the answer is on the wire, and
 // keeps the connection from its next request while the queue is full.
 func (c *call) deliver() {
-	courier := c.plane.server.courier
-	q := &c.request
+	if !c.called {
+		c.callBack()
+	}
+	if c.called && c.r.ProtoMajor == 1 {
+		c.plane.server.courier.pause()
+	}
+}
+
+// callBack hands the exchange to the courier.
+func (c *call) callBack() {
+	if c.delivery == nil {
+		return
+	}
 	if c.replied {
 		http.NewResponseController(c.w).Flush()
 	}
-	courier.answered(c.delivery, &Exchange{
-		URI: q.entry.uri, Method: verbs[c.head.Method].method,
-		Header: c.allFields(), Body: q.content, NewURI: q.newURI, Status: c.status(),
+	if c.request.callback == nil {
+		c.delivery.callback = func(*Exchange) {} // a POST that was answered before
+	}
+	e := c.exchange()
+	e.NewURI, e.Status = c.request.newURI, c.status()
+	c.plane.server.courier.answered(c.delivery, e)
+	c.delivery, c.called = nil, true
+}
+
+// exchange is the request as the program is told of it.
+func (c *call) exchange() *Exchange {
+	q := &c.request
+	return &Exchange{
+		URI: q.entry.uri, Method: verbs[c.head.Method].method, Header: c.allFields(), Body: q.content,
 		Query: c.head.Query, Peer: c.r.RemoteAddr, TLS: c.r.TLS, Time: c.start,
-	})
-	if c.r.ProtoMajor == 1 {
-		courier.pause()
 	}
 }
 

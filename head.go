@@ -44,7 +44,7 @@ type Header interface {
 }
 
 // fieldLines is what the limits of rule 4, the singletons of rule 7 and those who look
-// for preconditions and ranges need to know about all field lines together.
+// for what few requests bring need to know about all field lines together.
 type fieldLines struct {
 	number  int
 	octets  int64
@@ -54,6 +54,9 @@ type fieldLines struct {
 
 	conditional bool // there are preconditions
 	ranged      bool // a range is asked for
+	coding      bool // codings are asked for, or excluded
+	wants       bool // digests are wanted
+	digested    bool // digests are given
 }
 
 // count takes in all fields of a request. Every plane calls it.
@@ -67,7 +70,16 @@ func (l *fieldLines) add(name string, values []string) {
 	l.number += len(values)
 	l.twice = l.twice || len(values) > 1
 	l.conditional = l.conditional || isCondition(name)
-	l.ranged = l.ranged || name == "Range"
+	switch name {
+	case "Range":
+		l.ranged = true
+	case "Accept-Encoding":
+		l.coding = true
+	case "Want-Repr-Digest", "Want-Content-Digest":
+		l.wants = true
+	case "Repr-Digest", "Content-Digest":
+		l.digested = true
+	}
 	for _, v := range values {
 		n := int64(len(name) + len(": ") + len(v) + len("\r\n"))
 		l.octets += n

@@ -8,18 +8,18 @@ import (
 	"roost/internal/condition"
 )
 
-// part answers a GET that asks for a range of octets (rule 40). It is false where the
-// whole is to be served: no range, one that is ignored, or one for another
-// representation than If-Range names.
-func (q *request) part(rep *Representation, fields []Field) bool {
-	if !q.head.lines.ranged || q.head.Method != http.MethodGet || len(rep.value) == 0 {
+// part answers a GET that asks for a range of a variant's octets (rule 40). It is false
+// where the whole is to be served: no range, one that is ignored, or one for another
+// variant than If-Range names.
+func (q *request) part(v *variant, fields []Field) bool {
+	if !q.head.lines.ranged || q.head.Method != http.MethodGet || len(v.value) == 0 {
 		return false
 	}
 	asked := q.head.Header.Values("Range")
-	if len(asked) != 1 || !q.head.inRange(rep) {
+	if len(asked) != 1 || !q.head.inRange(v) {
 		return false
 	}
-	size := int64(len(rep.value))
+	size := int64(len(v.value))
 	first, last, result := byterange.Parse(asked[0], size)
 	switch result {
 	case byterange.Ignored:
@@ -37,13 +37,14 @@ func (q *request) part(rep *Representation, fields []Field) bool {
 		}
 	}
 	all = append(all, Field{"Content-Range", []string{"bytes " + of}})
-	q.send(reply{status: http.StatusPartialContent, fields: all, body: rep.value[first : last+1]})
+	octets := v.value[first : last+1]
+	q.send(reply{status: http.StatusPartialContent, fields: q.withDigests(all, v.value, octets), body: octets})
 	return true
 }
 
 // inRange says whether If-Range lets a range be served (RFC 9110 §13.1.5): there is none,
 // or it is the present tag. A date is not exact enough for it.
-func (h *Head) inRange(rep *Representation) bool {
+func (h *Head) inRange(v *variant) bool {
 	lines := h.Header.Values("If-Range")
-	return len(lines) == 0 || len(lines) == 1 && condition.Sole(lines[0], rep.etag)
+	return len(lines) == 0 || len(lines) == 1 && condition.Sole(lines[0], v.etag)
 }

@@ -26,15 +26,15 @@ func isCondition(name string) bool {
 }
 
 // judge applies the preconditions to the present representation (rules 36 to 38). They
-// are about the resource that was asked for, and at a POST so about the parent.
-func (h *Head) judge(rep *Representation) judgement {
+// are about the resource that was asked for, and at a POST so about the parent. selected is
+// the variant that a GET or HEAD would be answered with, and nil for a change.
+func (h *Head) judge(rep *Representation, selected *variant) judgement {
 	if !h.lines.conditional {
 		return holds
 	}
-	read := h.Method == http.MethodGet || h.Method == http.MethodHead
 	modified := rep.modified.Unix()
 	if lines := h.Header.Values("If-Match"); len(lines) > 0 {
-		if !condition.Any(lines) && !condition.Strong(lines, rep.etag) {
+		if !condition.Any(lines) && !condition.Strong(lines, rep.etag) && !condition.Strong(lines, rep.codedTag()) {
 			return failed
 		}
 	} else if since, ok := condition.Date(h.Header.Values("If-Unmodified-Since")); ok && modified > since.Unix() {
@@ -42,18 +42,28 @@ func (h *Head) judge(rep *Representation) judgement {
 	}
 	if lines := h.Header.Values("If-None-Match"); len(lines) > 0 {
 		switch {
-		case !condition.Any(lines) && !condition.Weak(lines, rep.etag):
+		case condition.Any(lines):
+		case selected != nil && condition.Weak(lines, selected.etag):
+		case selected == nil && (condition.Weak(lines, rep.etag) || condition.Weak(lines, rep.codedTag())):
+		default:
 			return holds
-		case read:
+		}
+		if selected != nil {
 			return notModified
 		}
 		return failed
 	}
-	if since, ok := condition.Date(h.Header.Values("If-Modified-Since")); ok && read && modified <= since.Unix() {
+	if selected == nil || rep.modified.IsZero() {
+		return holds
+	}
+	if since, ok := condition.Date(h.Header.Values("If-Modified-Since")); ok && modified <= since.Unix() {
 		return notModified
 	}
 	return holds
 }
+
+// codedTag is the entity-tag of the coded variant, whether there is one or not.
+func (r *Representation) codedTag() string { return strings.TrimSuffix(r.etag, `"`) + gzipTag }
 
 // Condition says whether a change that the program makes may be made, by the
 // representation that it would replace: a precondition like those of a request. It must
@@ -87,7 +97,7 @@ func (q *request) admitChange() (store.Condition, bool) {
 		return store.Born(resourceKey(e.key), e.created), true
 	}
 	rep := e.current.Load()
-	if q.head.judge(rep) != holds {
+	if q.head.judge(rep, nil) != holds {
 		q.refusePrecondition(rep)
 		return store.Condition{}, false
 	}
@@ -100,9 +110,9 @@ func (q *request) refusePrecondition(rep *Representation) step {
 }
 
 // answerNotModified tells that the client has the representation (rule 48).
-func (q *request) answerNotModified(served *servedValue) step {
+func (q *request) answerNotModified(v *variant) step {
 	fields := []Field{nosniff}
-	for _, f := range served.fields {
+	for _, f := range v.fields {
 		if f.Name == "Etag" || f.Name == "Cache-Control" || f.Name == "Vary" {
 			fields = append(fields, f)
 		}

@@ -30,7 +30,7 @@ func (q *request) sendStored(status int, e *entry, revision uint64, fields []Fie
 	if err != nil {
 		return q.failed() // what was stored a moment ago can't be read
 	}
-	for _, f := range rep.serve(q.site.cfg.ContentSecurityPolicy).fields {
+	for _, f := range rep.serve(q.site.cfg.ContentSecurityPolicy).plain.fields {
 		switch f.Name {
 		case "Content-Type", "Content-Length", "Content-Security-Policy":
 			fields = append(fields, f)
@@ -48,5 +48,5 @@ func (q *request) stored(e *entry, revision uint64) (*Representation, error) {
 		}
 	}
 	w := &q.thens[0]
-	return q.site.represent(nil, &store.Item{Key: w.Key, Meta: w.Meta, Value: w.Value, Revision: revision, Modified: w.Modified})
+	return q.site.represent(nil, &store.Item{Key: w.Key, Meta: w.Meta, Value: w.Value, Revision: revision, Modified: w.Modified, Expires: w.Expires})
 }

@@ -13,7 +13,7 @@ import (
 // Problem explains an answer of 400 or more: the problem details of RFC 9457.
 // docs/problems.md lists every type with what to do.
 type Problem struct {
-	Type   string `json:"type"` // urn:roost:problem:NAME
+	Type   string `json:"type"` // urn:roost:problem:NAME, or one that IANA registered
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
@@ -30,11 +30,17 @@ type Problem struct {
 	close bool // the connection ends with this answer
 }
 
-const problemPrefix = "urn:roost:problem:"
+const (
+	problemPrefix = "urn:roost:problem:"
+
+	// registeredPrefix is that of the types that IANA registers for everybody.
+	registeredPrefix = "https://iana.org/assignments/http-problem-types#"
+)
 
 // problemKind is one rule's refusal: everything about it that is the same each
 // time.
 type problemKind struct {
+	prefix string // of the type, before the name
 	name   string
 	status int
 	title  string
@@ -43,37 +49,53 @@ type problemKind struct {
 
 // Every kind of refusal, by the rule that it comes from.
 var (
-	problemIncomplete     = kind("incomplete-content", 400, "Incomplete content").closing()  // 11, 12
-	problemBadHost        = kind("bad-host", 400, "Bad Host").closing()                      // 6
-	problemRepeatedField  = kind("repeated-field", 400, "Field sent twice")                  // 7
-	problemBadTarget      = kind("bad-target", 400, "Bad request target").closing()          // 16, 17
-	problemContentRange   = kind("partial-put", 400, "Partial PUT")                          // 40
-	problemForeign        = kind("foreign-origin", 403, "Foreign origin")                    // 22
-	problemNotFound       = kind("not-found", 404, "No such resource")                       // 21
-	problemMethod         = kind("method-not-registered", 405, "Method not registered")      // 21
-	problemNotAcceptable  = kind("not-acceptable", 406, "Not acceptable")                    // 26
-	problemLate           = kind("late-content", 408, "Content came too slowly")             // 13
-	problemPrecondition   = kind("precondition-failed", 412, "Precondition failed")          // 36
-	problemTooLarge       = kind("content-too-large", 413, "Content too large")              // 14
-	problemLongTarget     = kind("target-too-long", 414, "Request target too long")          // 4
-	problemMediaType      = kind("media-type-not-accepted", 415, "Media type not accepted")  // 31
-	problemCoding         = kind("coding-not-accepted", 415, "Content coding not accepted")  // 34
-	problemRange          = kind("range-not-satisfiable", 416, "Range not satisfiable")      // 40
-	problemExpectation    = kind("expectation-failed", 417, "Expectation failed")            // 15
-	problemMisdirected    = kind("misdirected", 421, "Misdirected request")                  // 6, 16
-	problemLargeFields    = kind("fields-too-large", 431, "Request fields too large")        // 4
-	problemInternal       = kind("internal", 500, "Internal error")                          // 53
-	problemUnknownMethod  = kind("method-unknown", 501, "Method unknown")                    // 20
-	problemBusy           = kind("busy", 503, "Too much at once")                            // 53
-	problemStopping       = kind("stopping", 503, "Server is stopping")                      // 53
-	problemUnavailable    = kind("store-unavailable", 503, "Store unavailable")              // 53
-	problemUnknownOutcome = kind("outcome-unknown", 503, "Outcome unknown")                  // 53
-	problemVersion        = kind("version-not-supported", 505, "HTTP version not supported") // 3
-	problemFull           = kind("full", 507, "No room")                                     // 53
+	problemRefused        = kind("refused", 403, "Refused by the program")                                 // 1
+	problemIncomplete     = kind("incomplete-content", 400, "Incomplete content").closing()                // 11, 12
+	problemBadHost        = kind("bad-host", 400, "Bad Host").closing()                                    // 6
+	problemRepeatedField  = kind("repeated-field", 400, "Field sent twice")                                // 7
+	problemBadTarget      = kind("bad-target", 400, "Bad request target").closing()                        // 16, 17
+	problemContentRange   = kind("partial-put", 400, "Partial PUT")                                        // 40
+	problemTTL            = kind("bad-ttl", 400, "Bad time to live")                                       // 56
+	problemKey            = kind("bad-idempotency-key", 400, "Bad Idempotency-Key")                        // 50
+	problemQuery          = kind("bad-query", 400, "Bad query")                                            // 47
+	problemDigestInvalid  = kind("digest-invalid-values", 400, "Invalid Digest Values").registered()       // 35
+	problemDigestMismatch = kind("digest-mismatched-values", 400, "Mismatched Digest Values").registered() // 35
+	problemDigest         = kind("bad-digest", 400, "Digest field can't be read")                          // 35
+	problemForeign        = kind("foreign-origin", 403, "Foreign origin")                                  // 22
+	problemNotFound       = kind("not-found", 404, "No such resource")                                     // 21
+	problemMethod         = kind("method-not-registered", 405, "Method not registered")                    // 21
+	problemNotAcceptable  = kind("not-acceptable", 406, "Not acceptable")                                  // 26
+	problemKeyInUse       = kind("key-in-use", 409, "Idempotency-Key in use")                              // 50
+	problemLate           = kind("late-content", 408, "Content came too slowly")                           // 13
+	problemPrecondition   = kind("precondition-failed", 412, "Precondition failed")                        // 36
+	problemTooLarge       = kind("content-too-large", 413, "Content too large")                            // 14
+	problemLongTarget     = kind("target-too-long", 414, "Request target too long")                        // 4
+	problemMediaType      = kind("media-type-not-accepted", 415, "Media type not accepted")                // 31
+	problemCoding         = kind("coding-not-accepted", 415, "Content coding not accepted")                // 34
+	problemRange          = kind("range-not-satisfiable", 416, "Range not satisfiable")                    // 40
+	problemExpectation    = kind("expectation-failed", 417, "Expectation failed")                          // 15
+	problemMisdirected    = kind("misdirected", 421, "Misdirected request")                                // 6, 16
+	problemKeyReused      = kind("key-reused", 422, "Idempotency-Key reused")                              // 50
+	problemLargeFields    = kind("fields-too-large", 431, "Request fields too large")                      // 4
+	problemInternal       = kind("internal", 500, "Internal error")                                        // 53
+	problemUnknownMethod  = kind("method-unknown", 501, "Method unknown")                                  // 20
+	problemBusy           = kind("busy", 503, "Too much at once")                                          // 53
+	problemStopping       = kind("stopping", 503, "Server is stopping")                                    // 53
+	problemUnavailable    = kind("store-unavailable", 503, "Store unavailable")                            // 53
+	problemUnknownOutcome = kind("outcome-unknown", 503, "Outcome unknown")                                // 53
+	problemHookLate       = kind("hook-late", 503, "The program took too long")                            // 1
+	problemVersion        = kind("version-not-supported", 505, "HTTP version not supported")               // 3
+	problemFull           = kind("full", 507, "No room")                                                   // 53
 )
 
 func kind(name string, status int, title string) problemKind {
-	return problemKind{name: name, status: status, title: title, close: closes(status)}
+	return problemKind{prefix: problemPrefix, name: name, status: status, title: title, close: closes(status)}
+}
+
+// registered makes the kind one of IANA's.
+func (k problemKind) registered() problemKind {
+	k.prefix = registeredPrefix
+	return k
 }
 
 func (k problemKind) closing() problemKind {
@@ -82,7 +104,7 @@ func (k problemKind) closing() problemKind {
 }
 
 func (k problemKind) with(detail string) *Problem {
-	return &Problem{Type: problemPrefix + k.name, Title: k.title, Status: k.status, Detail: detail, close: k.close}
+	return &Problem{Type: k.prefix + k.name, Title: k.title, Status: k.status, Detail: detail, close: k.close}
 }
 
 func (k problemKind) withSetting(setting, detail string) *Problem {

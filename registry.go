@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"roost/store"
 )
@@ -39,6 +39,11 @@ type resourceMeta struct {
 	CacheControl string `json:"cache,omitempty"`
 	Parent       string `json:"parent,omitempty"`  // key of the resource whose POST made it
 	Methods      Method `json:"methods,omitempty"` // what the parent answered then
+
+	// Each value lives for TTL from its writing, for ever if zero; a client may say
+	// otherwise where ClientTTL is set.
+	TTL       time.Duration `json:"ttl,omitempty"` // nanoseconds
+	ClientTTL bool          `json:"client_ttl,omitempty"`
 }
 
 // handlerMeta is the Meta of a registration's item.
@@ -75,6 +80,7 @@ type entry struct {
 
 	current   atomic.Pointer[Representation]
 	own       atomic.Pointer[registration] // nil until it registers its own
+	hooked    atomic.Pointer[hooked]
 	gone      atomic.Bool
 	adoptable atomic.Bool // brought by the store, and not declared in this process yet
 }
@@ -89,26 +95,46 @@ type registry struct {
 
 	entries sync.Map // key → *entry
 
-	mu     sync.Mutex // taken after a store's own lock; nothing is taken after it
-	live   int        // entries that are not gone
-	sorted []*entry   // by uri; what is gone is dropped at the next listing
-	fresh  []*entry   // made since the last listing
-}
+	hooks    atomic.Bool // some resource had one
+	hub      hub
+	expiries expiries
+	replies  replies
 
-// maxGone is how many entries that are gone the order may hold beyond as many as
-// are live, before they are dropped without a listing.
-const maxGone = 1024
+	mu    sync.Mutex // taken after a store's own lock; nothing is taken after it
+	live  int        // entries that are not gone
+	byURI order
+	tree  *tree // nil where there is no index
+}
 
 func newRegistry(epoch string, c *courier, cfg *Config) *registry {
-	return &registry{epoch: epoch, log: cfg.Logger, courier: c, observer: cfg.Observer}
+	g := &registry{
+		epoch: epoch, log: cfg.Logger, courier: c, observer: cfg.Observer,
+		byURI: order{name: func(e *entry) string { return e.uri }},
+	}
+	g.hub.prepare(cfg.MaxWatchers)
+	if cfg.Index {
+		g.tree = newTree()
+	}
+	return g
 }
 
+// lookup returns what is stored under key, also if its time is over.
 func (g *registry) lookup(key string) *entry {
 	v, ok := g.entries.Load(key)
 	if !ok {
 		return nil
 	}
 	return v.(*entry)
+}
+
+// find returns the resource that is there at a time: what has expired is not, whether
+// the store knows already or not.
+func (g *registry) find(key string, now time.Time) *entry {
+	e := g.lookup(key)
+	if e == nil || e.current.Load().expired(now) {
+		return nil
+	}
+	return e
 }
 
 // count is how many resources there are.
@@ -142,44 +168,7 @@ func (g *registry) registered(e *entry) registration {
 func (g *registry) list(prefix, after string, most int) []*entry {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.sortLocked()
-	from, _ := slices.BinarySearchFunc(g.sorted, max(prefix, after), func(e *entry, s string) int { return strings.Compare(e.uri, s) })
-	var listed []*entry
-	for _, e := range g.sorted[from:] {
-		if !strings.HasPrefix(e.uri, prefix) || len(listed) == most {
-			break
-		}
-		if !isGone(e) && e.uri != after {
-			listed = append(listed, e)
-		}
-	}
-	return listed
-}
-
-func isGone(e *entry) bool { return e.gone.Load() }
-
-// sortLocked merges what is fresh into the order: listing after k changes costs one
-// pass and the sorting of k, and the changes themselves cost nothing.
-func (g *registry) sortLocked() {
-	if len(g.fresh) == 0 {
-		return
-	}
-	byURI := func(a, b *entry) int { return strings.Compare(a.uri, b.uri) }
-	slices.SortFunc(g.fresh, byURI)
-	merged := make([]*entry, 0, len(g.sorted)+len(g.fresh))
-	old, fresh := g.sorted, g.fresh
-	for len(old) > 0 || len(fresh) > 0 {
-		var next *entry
-		if len(fresh) == 0 || len(old) > 0 && byURI(old[0], fresh[0]) <= 0 {
-			next, old = old[0], old[1:]
-		} else {
-			next, fresh = fresh[0], fresh[1:]
-		}
-		if !isGone(next) {
-			merged = append(merged, next)
-		}
-	}
-	g.sorted, g.fresh = merged, nil
+	return g.byURI.list(prefix, after, most)
 }
 
 // apply publishes a batch of the store. It is the only way by which anything
@@ -190,6 +179,13 @@ func (g *registry) apply(b store.Batch) {
 	}
 	g.applySpace(resourceSpace, b, g.applyResource)
 	g.applySpace(handlerSpace, b, g.applyHandler)
+	g.applySpace(replySpace, b, g.applyReply)
+	if b.Reset {
+		g.hub.restart(b.Revision)
+		if g.tree != nil {
+			g.tree.restart(b.Revision)
+		}
+	}
 }
 
 func (g *registry) applySpace(space string, b store.Batch, apply func(store.Change, any) error) {
@@ -205,6 +201,7 @@ func (g *registry) applySpace(space string, b store.Batch, apply func(store.Chan
 
 // reset removes what a batch that starts over no longer has.
 func (g *registry) reset(b store.Batch) {
+	g.replies.forgetAll()
 	kept := make(map[store.Key]uint64, len(b.Changes))
 	for _, c := range b.Changes {
 		kept[c.Item.Key] = c.Item.Created
@@ -252,7 +249,8 @@ func (g *registry) applyResource(c store.Change, mark any) error {
 	}
 	if e != nil {
 		e.current.Store(rep)
-		g.observe(e.uri, Updated, item.Revision)
+		g.expiries.add(resourceKey(key), item)
+		g.published(change{entry: e, kind: Updated, rep: rep, revision: item.Revision})
 		return nil
 	}
 	g.add(item, rep, mark)
@@ -263,7 +261,7 @@ func (g *registry) applyResource(c store.Change, mark any) error {
 func (g *registry) represent(e *entry, item *store.Item) (*Representation, error) {
 	rep := &Representation{
 		value: item.Value, revision: item.Revision,
-		etag: etag(g.epoch, item.Revision), modified: item.Modified, encoded: item.Meta,
+		etag: etag(g.epoch, item.Revision), modified: item.Modified, expires: item.Expires, encoded: item.Meta,
 	}
 	if e != nil {
 		if before := e.current.Load(); bytes.Equal(before.encoded, item.Meta) {
@@ -290,23 +288,28 @@ func (g *registry) add(item *store.Item, rep *Representation, mark any) {
 	e.current.Store(rep)
 	g.entries.Store(e.key, e)
 	g.mu.Lock()
-	g.fresh = append(g.fresh, e)
 	g.live++
+	g.byURI.add(e)
+	if g.tree != nil {
+		g.tree.add(e)
+	}
 	g.mu.Unlock()
-	g.observe(e.uri, Created, item.Revision)
+	g.expiries.add(item.Key, item)
+	g.published(change{entry: e, kind: Created, rep: rep, revision: item.Revision})
 }
 
 func (g *registry) remove(e *entry, revision uint64) {
 	e.gone.Store(true)
 	g.entries.Delete(e.key)
+	g.expiries.remove(resourceKey(e.key))
 	g.mu.Lock()
 	g.live--
-	if len(g.sorted)+len(g.fresh) > 2*g.live+maxGone {
-		g.sorted = slices.DeleteFunc(g.sorted, isGone)
-		g.fresh = slices.DeleteFunc(g.fresh, isGone)
+	g.byURI.tidy(g.live)
+	if g.tree != nil {
+		g.tree.remove(e, g.live)
 	}
 	g.mu.Unlock()
-	g.observe(e.uri, Deleted, revision)
+	g.published(change{entry: e, kind: Deleted, revision: revision})
 }
 
 func (g *registry) applyHandler(c store.Change, mark any) error {
@@ -314,24 +317,64 @@ func (g *registry) applyHandler(c store.Change, mark any) error {
 	if e == nil || c.Deleted {
 		return nil // goes with its resource
 	}
-	if own, ok := mark.(*registration); ok {
-		e.own.Store(own)
-		return nil
+	shown := g.registered(e).methods.Has(GET)
+	own, ok := mark.(*registration)
+	if !ok {
+		var meta handlerMeta
+		if err := json.Unmarshal(c.Item.Meta, &meta); err != nil {
+			return fmt.Errorf("its meta: %w", err)
+		}
+		own = &registration{methods: meta.Methods}
+		if before := e.own.Load(); before != nil {
+			own.callback = before.callback
+		}
 	}
-	var meta handlerMeta
-	if err := json.Unmarshal(c.Item.Meta, &meta); err != nil {
-		return fmt.Errorf("its meta: %w", err)
-	}
-	own := registration{methods: meta.Methods}
-	if before := e.own.Load(); before != nil {
-		own.callback = before.callback
-	}
-	e.own.Store(&own)
+	e.own.Store(own)
+	g.registeredAnew(e, shown, c.Item.Revision)
 	return nil
 }
 
-func (g *registry) observe(uri string, kind ChangeKind, revision uint64) {
+// registeredAnew tells those who watch that what e answers may have changed.
+func (g *registry) registeredAnew(e *entry, shown bool, revision uint64) {
+	now := g.registered(e).methods.Has(GET)
+	g.touch(e, revision)
+	switch {
+	case shown == now:
+	case g.hasBelow(e):
+		// What was made under it may have come or gone with it: all start over.
+		g.hub.restart(revision)
+	case now:
+		g.hub.publish(change{entry: e, kind: shownKind, rep: e.current.Load(), revision: revision})
+	default:
+		g.hub.publish(change{entry: e, kind: hiddenKind, rep: e.current.Load(), revision: revision})
+	}
+	g.hub.wakeAll()
+}
+
+// touch and hasBelow keep and ask the index.
+func (g *registry) touch(e *entry, revision uint64) {
+	if g.tree == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tree.touch(e.key, revision)
+}
+
+func (g *registry) hasBelow(e *entry) bool {
+	if g.tree == nil {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.tree.below(strings.TrimSuffix(e.key, "/")+"/") != nil
+}
+
+// published tells everybody of a change of a resource, which readers see already.
+func (g *registry) published(c change) {
+	g.touch(c.entry, c.revision)
+	g.hub.publish(c)
 	if g.observer != nil {
-		g.observer.Change(&ChangeRecord{URI: uri, Kind: kind, Revision: revision})
+		g.observer.Change(&ChangeRecord{URI: c.entry.uri, Kind: c.kind, Revision: c.revision})
 	}
 }

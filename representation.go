@@ -20,9 +20,12 @@ type Representation struct {
 	encoded  []byte // meta as the store has it
 	revision uint64
 	etag     string
-	modified time.Time
+	modified time.Time // zero where nobody knows
+	expires  time.Time // zero for never
 
-	served atomic.Pointer[servedValue] // made when it is first asked for
+	// Made when they are first asked for.
+	served  atomic.Pointer[servedValue]
+	asEvent atomic.Pointer[[]byte]
 }
 
 // Value returns the octets, shared and read-only. Resource.Value returns a copy.
@@ -41,6 +44,15 @@ func (r *Representation) Revision() uint64 { return r.revision }
 
 // Modified returns when the representation was made.
 func (r *Representation) Modified() time.Time { return r.modified }
+
+// Expires returns when the resource ceases to be there unless it is written again; the zero
+// time for never.
+func (r *Representation) Expires() time.Time { return r.expires }
+
+// expired says whether the time of the representation, and with it of the resource, is over.
+func (r *Representation) expired(now time.Time) bool {
+	return !r.expires.IsZero() && !now.Before(r.expires)
+}
 
 // metaWith is the stored Meta of the same resource with a value of another type or
 // origin. Mostly neither differs, and nothing is encoded.
@@ -87,8 +99,10 @@ func etag(epoch string, revision uint64) string {
 // servedValue is what a GET of a representation says, ready made.
 type servedValue struct {
 	mediaType negotiate.MediaType
-	fields    []Field
 	modified  int64 // seconds since 1970
+	codable   bool  // a text long enough that a coding may be worth it
+	plain     variant
+	coded     atomic.Pointer[coded]
 }
 
 // Shared lines of answers.
@@ -97,6 +111,8 @@ var (
 	noStore = Field{"Cache-Control", []string{"no-store"}}
 	noCache = []string{"no-cache"}
 	varies  = Field{"Vary", []string{"Accept"}}
+
+	variesCoded = Field{"Vary", []string{"Accept, Accept-Encoding"}}
 
 	acceptRanges = Field{"Accept-Ranges", []string{"bytes"}}
 	sandbox      = []string{"sandbox"}
@@ -117,27 +133,33 @@ func (r *Representation) prepare(policy string) *servedValue {
 	// The type was checked when it was stored; one that a store brings and that
 	// can't be read is served as it is, and matches "*/*" only.
 	m, _ := negotiate.ParseMediaType(r.meta.Type)
-	s := &servedValue{mediaType: m, modified: r.modified.Unix()}
-	s.fields = []Field{
+	s := &servedValue{mediaType: m, modified: r.modified.Unix(), codable: len(r.value) >= minCoded && m.Textual()}
+	fields := []Field{
 		nosniff,
 		{"Content-Type", []string{withCharset(r.meta.Type, &m, r.value)}},
 		{"Content-Length", []string{strconv.Itoa(len(r.value))}},
 		{"Etag", []string{r.etag}},
-		{"Last-Modified", []string{httpDate(r.modified)}},
 		{"Cache-Control", noCache},
-		varies,
+		s.varies(),
 		acceptRanges,
 	}
 	if r.meta.CacheControl != "" {
-		s.fields[5].Values = []string{r.meta.CacheControl}
+		fields[4].Values = []string{r.meta.CacheControl}
+	}
+	if !r.modified.IsZero() {
+		fields = append(fields, Field{"Last-Modified", []string{httpDate(r.modified)}})
+	}
+	if !r.expires.IsZero() {
+		fields = append(fields, sunset(r.expires))
 	}
 	switch {
 	case !m.Markup():
 	case policy != "":
-		s.fields = append(s.fields, Field{"Content-Security-Policy", []string{policy}})
+		fields = append(fields, Field{"Content-Security-Policy", []string{policy}})
 	case r.meta.foreign():
-		s.fields = append(s.fields, Field{"Content-Security-Policy", sandbox})
+		fields = append(fields, Field{"Content-Security-Policy", sandbox})
 	}
+	s.plain = variant{value: r.value, etag: r.etag, fields: fields}
 	return s
 }
 

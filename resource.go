@@ -57,10 +57,11 @@ func (r *Resource) String() string {
 
 // Representation returns the present representation, shared and read-only.
 func (r *Resource) Representation() (*Representation, error) {
-	if r.entry.gone.Load() {
+	rep := r.entry.current.Load()
+	if r.entry.gone.Load() || !rep.expires.IsZero() && rep.expired(time.Now()) {
 		return nil, r.fail("read resource", ErrNotExist, nil)
 	}
-	return r.entry.current.Load(), nil
+	return rep, nil
 }
 
 // SetValue stores a copy of value, of any length, and returns the new representation
@@ -103,7 +104,7 @@ const setOp = "set value of"
 func (r *Resource) set(ctx context.Context, value []byte, conditions []Condition, meta func(before *Representation) []byte) (*Representation, error) {
 	write := store.Write{Key: resourceKey(r.entry.key), Value: slices.Clone(value), Modified: time.Now()}
 	revision, err := r.change(ctx, setOp, made{}, conditions, func(before *Representation) []store.Write {
-		write.Meta = meta(before)
+		write.Meta, write.Expires = meta(before), until(write.Modified, before.meta.TTL)
 		return []store.Write{write}
 	})
 	if err != nil {
@@ -115,9 +116,29 @@ func (r *Resource) set(ctx context.Context, value []byte, conditions []Condition
 	// Somebody wrote again since. What this call stored is still its answer.
 	item := store.Item{
 		Key: write.Key, Meta: write.Meta, Value: write.Value,
-		Created: r.entry.created, Revision: revision, Modified: write.Modified,
+		Created: r.entry.created, Revision: revision, Modified: write.Modified, Expires: write.Expires,
 	}
 	return r.server.site.represent(r.entry, &item)
+}
+
+// SetTTL has the resource's values live for ttl from their writing, the present one from now;
+// for ever if zero. It is WithTTL for a resource that is there, such as one that a POST made.
+// Its errors are those of SetValue, and ErrConfig.
+func (r *Resource) SetTTL(ctx context.Context, ttl time.Duration) error {
+	const op = "set time to live of"
+	if err := checkTTL(ttl); err != nil {
+		return r.fail(op, ErrConfig, err)
+	}
+	present := func(*Representation) bool { return true } // has it written as it is, or anew
+	_, err := r.change(ctx, op, made{}, []Condition{present}, func(before *Representation) []store.Write {
+		meta := *before.meta
+		meta.TTL = ttl
+		return []store.Write{{
+			Key: resourceKey(r.entry.key), Meta: encodeMeta(meta), Value: before.value,
+			Modified: before.modified, Expires: until(time.Now(), ttl),
+		}}
+	})
+	return err
 }
 
 // RegisterRequestHandler makes the resource answer methods, and those only. It

@@ -1,6 +1,8 @@
 package roost
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"slices"
@@ -34,8 +36,19 @@ const (
 	// (no limit if negative), and go on with received.
 	stepRead
 
+	// stepAsk: ask request.hook and go on with decided.
+	stepAsk
+
 	// stepCommit: commit request.txn and go on with committed.
 	stepCommit
+
+	// stepWait: wait for what request.watch is about, request.patience long at most. Go on
+	// with changed as soon as it is watched, at each change, and when the time is over.
+	stepWait
+
+	// stepStream: watch what request.watch is about, send the head of request.reply, then
+	// what request.feed gives, now and at each change.
+	stepStream
 )
 
 // request takes one request through the rules of HTTP, which all stand here and
@@ -63,12 +76,28 @@ type request struct {
 	content    []byte
 	mediaType  string // of content, as it will be stored
 
+	ttl       time.Duration // that Roost-TTL gives
+	replyName string        // of the record for Idempotency-Key
+	claimed   bool          // no other POST has that key; end gives it back
+
+	index bool // of what is below the target, which is no resource
+
+	hook     Hook
+	asked    bool
+	decision Decision
+
 	txn    store.Txn
-	ifs    [3]store.Condition
+	ifs    [5]store.Condition
 	thens  [2]store.Write
 	child  string
 	tries  int
 	newURI string
+
+	watch    watcher
+	held     bool // a change is waited for
+	over     bool // no longer
+	patience time.Duration
+	feed     feed
 
 	reply reply
 }
@@ -123,13 +152,17 @@ func (q *request) turnAway() step {
 
 // find looks the resource up and sees whether it takes the method (rules 20, 21).
 func (q *request) find(v verb) step {
-	if q.site.stopping.Load() {
+	if q.site.stopping.Load() && !q.held {
 		return q.refuse(problemStopping.with("The server is stopping; nothing was changed."))
 	}
-	q.entry = q.site.lookup(q.head.URI)
-	if q.entry == nil {
+	e := q.site.find(q.head.URI, q.now)
+	if e == nil {
+		if step, ok := q.findIndex(); ok {
+			return step
+		}
 		return q.refuse(q.notFound())
 	}
+	q.entry, q.index = e, false // by which a request that was held is answered, too
 	reg := q.site.registered(q.entry)
 	q.methods = reg.methods
 	if q.head.Method == "OPTIONS" {
@@ -138,7 +171,7 @@ func (q *request) find(v verb) step {
 	if v.method == 0 || !q.methods.Has(v.method) {
 		return q.refuse(q.notRegistered(), Field{"Allow", allow[q.methods]})
 	}
-	if v.callback {
+	if v.callback && !q.held {
 		q.callback = reg.callback
 	}
 	return q.admitContent()
@@ -182,10 +215,57 @@ func (q *request) admitContent() step {
 	if q.maxContent >= 0 && h.Length > q.maxContent {
 		return q.tooLarge(h.Length)
 	}
-	if h.hasContent() {
-		return stepRead
+	if p := q.admitHelp(); p != nil {
+		return q.refuse(p)
 	}
-	return q.act()
+	if q.whole {
+		return q.act()
+	}
+	if h.expectsContinue() && q.foresee() {
+		return stepReply
+	}
+	return stepRead
+}
+
+// admitHelp reads Roost-TTL and Idempotency-Key.
+func (q *request) admitHelp() *Problem {
+	if q.entry == nil {
+		return nil
+	}
+	if p := q.admitTTL(); p != nil {
+		return p
+	}
+	if q.head.Method == http.MethodPost {
+		return q.admitKey()
+	}
+	return nil
+}
+
+// foresee refuses a request whose client waits for 100 (Continue) where the head alone
+// decides that (rule 15). What is judged here is judged again with the content.
+func (q *request) foresee() bool {
+	if q.entry == nil || q.head.Method == http.MethodOptions {
+		return false
+	}
+	if m := q.replyName; m != "" && q.site.replies.lookup(m) != nil {
+		return false // the content decides
+	}
+	if q.head.Method == http.MethodPost && q.fullUp() {
+		return true
+	}
+	rep := q.entry.current.Load()
+	selected := (*variant)(nil)
+	if q.head.Method == http.MethodGet || q.head.Method == http.MethodHead {
+		if q.site.hookOf(q.entry, GET) != nil {
+			return false // the hook decides what is served
+		}
+		selected = &rep.serve(q.site.cfg.ContentSecurityPolicy).plain
+	}
+	if q.head.judge(rep, selected) != failed {
+		return false
+	}
+	q.refusePrecondition(rep)
+	return true
 }
 
 // admitType decides the media type of what PUT or POST brings (rule 31).
@@ -258,6 +338,11 @@ func (q *request) received(content []byte, fault contentFault, count int64, now 
 		return q.refuse(problemBusy.withLimit(q.site.cfg.MaxPendingBytes, 0, "max-pending", "Too much content is being received at once."))
 	}
 	q.content, q.whole = content, true
+	if q.head.lines.digested && (q.head.Method == http.MethodPut || q.head.Method == http.MethodPost) {
+		if p := q.checkDigests(); p != nil {
+			return q.refuse(p)
+		}
+	}
 	return q.act()
 }
 
@@ -294,28 +379,64 @@ func (q *request) options() step {
 }
 
 func (q *request) get() step {
-	rep := q.entry.current.Load()
+	if q.index {
+		return q.readIndex()
+	}
+	if q.ask() {
+		return stepAsk
+	}
+	rep, watch := q.entry.current.Load(), watcher{key: q.entry.key}
+	computed := q.decision.Value != nil
+	if computed {
+		rep = q.compute(rep)
+	}
 	served := rep.serve(q.site.cfg.ContentSecurityPolicy)
 	accept := q.head.Header.Values("Accept")
+	if !computed && len(accept) > 0 && wantsStream(accept, &served.mediaType) {
+		return q.stream(watch, q.site.feedValue(q.entry))
+	}
 	if len(accept) > 0 && negotiate.Accept(accept, &served.mediaType) == 0 {
 		p := problemNotAcceptable.with("The resource is there, in another media type than Accept asks for.")
 		p.Available = []string{rep.meta.Type}
-		return q.refuse(p, varies)
+		return q.refuse(p, served.varies())
 	}
-	switch q.head.judge(rep) {
+	v := served.choose(q.head)
+	if v == nil {
+		p := problemNotAcceptable.with("Accept-Encoding excludes the value as it is, and every coding that there is; gzip is one.")
+		return q.refuse(p, variesCoded)
+	}
+	switch q.head.judge(rep, v) {
 	case failed:
 		return q.refusePrecondition(rep)
 	case notModified:
-		return q.answerNotModified(served)
+		if !computed && q.hold(watch) {
+			return stepWait
+		}
+		return q.answerNotModified(v)
 	}
-	fields := served.fields
+	fields := v.fields
 	if served.modified > q.now.Unix() {
 		fields = q.withModified(fields)
 	}
-	if q.part(rep, fields) {
+	if q.part(v, fields) {
 		return stepReply
 	}
-	return q.send(reply{status: http.StatusOK, fields: fields, body: rep.value})
+	return q.send(reply{status: http.StatusOK, fields: q.withDigests(fields, v.value, v.value), body: v.value})
+}
+
+// compute is the representation that a hook gives in place of rep. Its entity-tag is a hash
+// of it, and nobody knows since when it is so.
+func (q *request) compute(rep *Representation) *Representation {
+	meta := *rep.meta
+	if d := &q.decision; d.ContentType != "" {
+		meta.Type, meta.Declared = d.ContentType, ""
+	}
+	meta.Client = false
+	hash := sha256.Sum256(q.decision.Value)
+	return &Representation{
+		value: q.decision.Value, meta: &meta,
+		etag: `"` + hex.EncodeToString(hash[:16]) + `"`,
+	}
 }
 
 // withModified replaces a Last-Modified of the future, which another node's clock
@@ -336,45 +457,78 @@ func (q *request) put() step {
 	if !ok {
 		return stepReply
 	}
-	meta := e.current.Load().metaWith(q.mediaType, true)
+	if q.ask() {
+		return stepAsk
+	}
+	before := e.current.Load()
 	q.ifs[0] = condition
-	q.thens[0] = store.Write{Key: resourceKey(e.key), Meta: meta, Value: q.content, Modified: q.now}
+	q.thens[0] = store.Write{
+		Key: resourceKey(e.key), Meta: before.metaWith(q.toStoreType(), true), Value: q.toStore(),
+		Modified: q.now, Expires: until(q.now, q.lifetime(before.meta)),
+	}
 	return q.commit(1, 1)
 }
 
 func (q *request) post() step {
-	parent := q.entry
-	name, ok := q.site.freeChild(parent.key)
-	if !ok {
-		return q.refuse(problemFull.with("Every URI that could be made below this one is in use, or would be too long."), q.withCapacity()...)
+	if step, ok := q.recall(); ok {
+		return step
 	}
-	if limit := q.site.cfg.MaxURI; limit > 0 && q.site.count() >= limit {
-		return q.refuse(q.noMoreResources(), q.withCapacity()...)
+	parent := q.entry
+	if q.fullUp() {
+		return stepReply
 	}
 	condition, ok := q.admitChange()
 	if !ok {
 		return stepReply
 	}
-	q.child = name
-	q.newURI = childURI(parent.uri, name[len(name)-childDigits:])
+	if q.ask() {
+		return stepAsk
+	}
 	like := parent.current.Load().meta
-	meta := resourceMeta{Type: like.Type, Declared: like.Declared, CacheControl: like.CacheControl, Client: true}
-	meta.retype(q.mediaType)
-	if q.newURI != name {
+	meta := resourceMeta{Type: like.Type, Declared: like.Declared, CacheControl: like.CacheControl, TTL: like.TTL, ClientTTL: like.ClientTTL, Client: true}
+	meta.retype(q.toStoreType())
+	if q.newURI != q.child {
 		meta.URI = q.newURI
 	}
 	if !q.site.cfg.BareChildren {
 		meta.Parent, meta.Methods = parent.key, q.methods
 	}
-	q.ifs[0] = condition
-	q.ifs[1] = store.Absent(resourceKey(name))
-	q.thens[0] = store.Write{Key: resourceKey(name), Meta: encodeMeta(meta), Value: q.content, Modified: q.now}
-	ifs := 2
-	if q.site.cfg.MaxURI > 0 {
-		q.ifs[2] = store.CountBelow(resourceSpace, uint64(q.site.cfg.MaxURI))
-		ifs = 3
+	expires := until(q.now, q.lifetime(like))
+	ifs, thens := append(q.ifs[:0], condition, store.Absent(resourceKey(q.child))), q.thens[:1]
+	thens[0] = store.Write{Key: resourceKey(q.child), Meta: encodeMeta(meta), Value: q.toStore(), Modified: q.now, Expires: expires}
+	if limit := q.site.cfg.MaxURI; limit > 0 {
+		ifs = append(ifs, store.CountBelow(resourceSpace, uint64(limit)))
 	}
-	return q.commit(ifs, 1)
+	if q.replyName != "" {
+		ifs = append(ifs, store.Absent(replyKey(q.replyName)))
+		if limit := q.site.cfg.MaxRemembered; limit > 0 {
+			ifs = append(ifs, store.CountBelow(replySpace, uint64(limit)))
+		}
+		thens = append(thens, q.remember(expires))
+	}
+	return q.commit(len(ifs), len(thens))
+}
+
+// fullUp chooses the URI of the child that a POST makes, or refuses it where there is no
+// room for one.
+func (q *request) fullUp() bool {
+	name, ok := q.site.freeChild(q.entry.key)
+	if !ok {
+		q.refuse(problemFull.with("Every URI that could be made below this one is in use, or would be too long."), q.withCapacity()...)
+		return true
+	}
+	if limit := q.site.cfg.MaxURI; limit > 0 && q.site.count() >= limit {
+		q.refuse(q.noMoreResources(), q.withCapacity()...)
+		return true
+	}
+	q.child, q.newURI = name, q.childWritten(name)
+	return false
+}
+
+// childWritten is the URI of a child as the program would write it, which begins as that
+// of its parent.
+func (q *request) childWritten(key string) string {
+	return childURI(q.entry.uri, key[len(key)-childDigits:])
 }
 
 func (q *request) delete() step {
@@ -382,6 +536,9 @@ func (q *request) delete() step {
 	condition, ok := q.admitChange()
 	if !ok {
 		return stepReply
+	}
+	if q.ask() {
+		return stepAsk
 	}
 	q.ifs[0] = condition
 	q.thens[0] = store.Write{Key: resourceKey(e.key), Delete: true}
@@ -404,7 +561,7 @@ func (q *request) committed(revision uint64, err error) step {
 	case "PUT":
 		return q.updated(wire+q.entry.key, revision)
 	case "POST":
-		return q.created(wire+q.child, revision)
+		return q.created(&made201{child: q.child, revision: revision, modified: q.now, expires: q.thens[0].Expires})
 	}
 	return q.finish(http.StatusNoContent, q.withCapacity(nosniff)...)
 }
@@ -417,11 +574,15 @@ func (q *request) etagOf(revision uint64) string {
 	return etag(q.site.epoch, revision)
 }
 
-// updated answers a PUT (rule 49).
+// updated answers a PUT (rule 49). Where a hook changed what came, the client does not have
+// what was stored, and gets no validator for it.
 func (q *request) updated(location string, revision uint64) step {
 	values := [...]string{location, q.etagOf(revision), httpDate(q.now)}
-	fields := []Field{nosniff,
-		{"Content-Location", values[0:1:1]}, {"Etag", values[1:2:2]}, {"Last-Modified", values[2:3:3]}}
+	fields := append(make([]Field, 0, 6), nosniff, Field{"Content-Location", values[0:1:1]})
+	if q.decision.Value == nil || q.head.returning() == returnRepresentation {
+		fields = append(fields, Field{"Etag", values[1:2:2]}, Field{"Last-Modified", values[2:3:3]})
+	}
+	fields = withSunset(fields, q.thens[0].Expires)
 	switch q.head.returning() {
 	case returnRepresentation:
 		return q.sendStored(http.StatusOK, q.entry, revision, fields)
@@ -431,16 +592,28 @@ func (q *request) updated(location string, revision uint64) step {
 	return q.finish(http.StatusNoContent, fields...)
 }
 
+// made201 is what the answer to a POST tells of the child, now or when the POST is repeated.
+type made201 struct {
+	child             string // its key
+	revision          uint64
+	modified, expires time.Time
+}
+
 // created answers a POST (rule 50).
-func (q *request) created(location string, revision uint64) step {
+func (q *request) created(m *made201) step {
+	location := q.site.cfg.Prefix + m.child
 	lines := []string{location}
-	fields := q.withCapacity(nosniff,
+	fields := withSunset(q.withCapacity(nosniff,
 		Field{"Location", lines},
-		Field{"Etag", []string{etag(q.site.epoch, revision)}},
-		Field{"Last-Modified", []string{httpDate(q.now)}})
+		Field{"Etag", []string{etag(q.site.epoch, m.revision)}},
+		Field{"Last-Modified", []string{httpDate(m.modified)}}), m.expires)
 	switch q.head.returning() {
 	case returnRepresentation:
-		return q.sendStored(http.StatusCreated, q.site.lookup(q.child), revision, append(fields, Field{"Content-Location", lines}))
+		child := q.site.lookup(m.child)
+		if q.txn.Then == nil && (child == nil || child.current.Load().revision != m.revision) {
+			break // repeated, and what was stored then is not there any more
+		}
+		return q.sendStored(http.StatusCreated, child, m.revision, append(fields, Field{"Content-Location", lines}))
 	case returnMinimal:
 		return q.finish(http.StatusCreated, append(fields, appliedMinimal, Field{"Content-Length", []string{"0"}})...)
 	}
@@ -480,6 +653,9 @@ func (q *request) conditionFailed(failed *store.ConditionError) step {
 	q.newURI = ""
 	switch failed.Condition.Op {
 	case store.OpCountBelow:
+		if failed.Condition.Key.Space == replySpace {
+			return q.refuse(q.noMoreKeys(), q.withCapacity()...)
+		}
 		return q.refuse(q.noMoreResources(), q.withCapacity()...)
 	case store.OpCreated:
 		return q.refuse(q.removed())
@@ -489,7 +665,7 @@ func (q *request) conditionFailed(failed *store.ConditionError) step {
 		}
 		return q.again() // the preconditions, against what is there now
 	case store.OpAbsent:
-		return q.again() // with another URI
+		return q.again() // with another URI, or what another node remembers
 	}
 	q.site.log.Error("store failed a condition that was not asked for", "uri", q.entry.uri, "error", failed)
 	return q.refuse(problemInternal.with("The store failed; nothing was changed. The server's log has the details."))
@@ -511,6 +687,11 @@ func (q *request) noMoreResources() *Problem {
 	return problemFull.withLimit(limit, limit, "max-uri", "The server holds as many resources as it may. DELETE one, or have the limit raised.")
 }
 
+func (q *request) noMoreKeys() *Problem {
+	limit := int64(q.site.cfg.MaxRemembered)
+	return problemFull.withLimit(limit, limit, "max-remembered", "The server remembers as many Idempotency-Keys as it may. Each is forgotten after a day.")
+}
+
 var retrySoon = Field{"Retry-After", []string{"1"}}
 
 // finish answers without content.
@@ -520,7 +701,7 @@ func (q *request) finish(status int, fields ...Field) step {
 
 // send makes r the final answer.
 func (q *request) send(r reply) step {
-	r.fields = withFields(r.fields, q.verdict.Fields)
+	r.fields = withFields(q.applied(r.fields), q.verdict.Fields)
 	if q.head.Method == "HEAD" {
 		r.body = nil // rule 24
 	}

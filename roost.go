@@ -60,7 +60,10 @@ type Server struct {
 	pending     budget
 	mounted     referencePlane
 	listening   listening
+	hooks       hooks
 
+	life     context.Context // ends with the server
+	die      context.CancelFunc
 	unfollow context.CancelFunc
 	closed   atomic.Bool // the program is turned away too
 	end      sync.Once
@@ -84,11 +87,16 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.mounted.server = s
 	s.courier = newCourier(s.cfg.MaxQueuedCallbacks, s.cfg.MaxQueuedBytes, s.cfg.Logger)
 	s.site.registry = newRegistry(s.store.Info().Epoch, s.courier, s.cfg)
+	s.site.expiries.due = s.expire
+	s.hooks.prepare(s.cfg)
+	s.life, s.die = context.WithCancel(context.WithoutCancel(ctx))
 	s.prepareSite()
 	if err := s.listening.prepare(s); err != nil {
 		return nil, err
 	}
 	if err := s.load(ctx); err != nil {
+		s.die()
+		s.site.expiries.stop()
 		s.closeStore()
 		return nil, &Error{Op: "load store", Err: err}
 	}
@@ -209,14 +217,18 @@ func (s *Server) commit(ctx context.Context, txn store.Txn) (uint64, error) {
 }
 
 // Shutdown is the document's deinit. It closes the listeners, lets open requests
-// finish, delivers the callbacks that are due, and ends the server for good. When
+// finish, ends event streams and answers those who wait for a change, delivers the callbacks that are due, and ends the server for good. When
 // ctx is done first, what is still open is cut off as by Close, and the error is
 // ctx's. Inside a callback it returns without waiting for callbacks; those that
 // are due run after that one has returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.site.stopping.Store(true)
+	s.site.hub.stop()
 	s.courier.release()
 	err := s.listening.shutdown(ctx)
+	if err == nil {
+		err = s.hooks.drain(ctx)
+	}
 	if err == nil {
 		err = s.courier.drain(ctx)
 		s.courier.seal()
@@ -231,10 +243,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // callbacks that wait for their turn may not run. Closing again does nothing.
 func (s *Server) Close() error {
 	s.site.stopping.Store(true)
+	s.site.hub.stop()
 	s.courier.release()
 	var err error
 	s.end.Do(func() {
 		s.closed.Store(true)
+		s.die()
+		s.site.expiries.stop()
+		s.site.hub.stop() // those who watch from the program see that it is closed
 		s.courier.seal()
 		err = s.listening.close()
 		s.unfollow()

@@ -1,6 +1,7 @@
 package roost
 
 import (
+	"cmp"
 	"crypto/tls"
 	"net/http"
 	"time"
@@ -29,6 +30,10 @@ type Verdict struct {
 	// Status is 400 or more.
 	Problem, Title, Detail string
 
+	// Caller names who asks, where the gate knows: an Idempotency-Key of one caller is not
+	// that of another. Of several gates the last that knows counts.
+	Caller string
+
 	// Fields are added to the answer, whatever it will be; values of a field
 	// that it has already are added to it. They are shared and never changed.
 	Fields []Field
@@ -51,13 +56,14 @@ func (l gateList) Admit(h *Head) Verdict {
 	var all Verdict
 	for _, g := range l {
 		v := g.Admit(h)
+		all.Caller = cmp.Or(v.Caller, all.Caller)
 		if len(all.Fields) == 0 {
 			all.Fields = v.Fields
 		} else {
 			all.Fields = append(all.Fields[:len(all.Fields):len(all.Fields)], v.Fields...)
 		}
 		if v.Status != 0 {
-			v.Fields = all.Fields
+			v.Fields, v.Caller = all.Fields, all.Caller
 			return v
 		}
 	}

@@ -6,4 +6,6 @@ go 1.26
 
 require roost v0.0.0
 
+require github.com/dunglas/httpsfv v1.1.2 // indirect
+
 replace roost => ../..

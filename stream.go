@@ -1,0 +1,226 @@
+package roost
+
+import (
+	"bytes"
+	"encoding/base64"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"roost/internal/condition"
+	"roost/internal/negotiate"
+)
+
+// eventStreamType is the media type of a stream (HTML §9.2).
+const eventStreamType = "text/event-stream"
+
+var eventStream = mustMedia(eventStreamType)
+
+// wantsStream says whether a GET is for the stream rather than for a value of type m
+// (rule 42): Accept names it, and gives it more weight, or as much where m is met by a
+// wildcard only.
+func wantsStream(accept []string, m *negotiate.MediaType) bool {
+	if !mentionsStream(accept) || !negotiate.Named(accept, eventStream) {
+		return false
+	}
+	stream, value := negotiate.Accept(accept, eventStream), negotiate.Accept(accept, m)
+	return stream > value || stream == value && !negotiate.Named(accept, m)
+}
+
+// mentionsStream is a quick no for nearly every request.
+func mentionsStream(accept []string) bool {
+	for _, line := range accept {
+		for i := 0; i+len("event-stream") <= len(line); i++ {
+			if strings.EqualFold(line[i:i+len("event-stream")], "event-stream") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A feed is what a stream sends. It is asked by one goroutine at a time, and keeps no
+// more than its place.
+type feed interface {
+	// next returns the octets that come next, shared and read-only; none where there is
+	// nothing to tell for now. After those with last set the stream ends.
+	next(now time.Time) (octets []byte, last bool)
+}
+
+var streamFields = []Field{
+	nosniff, noStore, varies,
+	{"Content-Type", []string{eventStreamType}},
+	{"X-Accel-Buffering", []string{"no"}},
+}
+
+// stream begins a stream about what watch says (rule 43). It has no entity-tag of its own.
+func (q *request) stream(watch watcher, f func(lastEventID string) feed) step {
+	h := q.head
+	if lines := h.Header.Values("If-Match"); len(lines) > 0 && !condition.Any(lines) {
+		return q.refuse(problemPrecondition.with("An event stream has no entity-tag that If-Match could name."))
+	}
+	if condition.Any(h.Header.Values("If-None-Match")) {
+		return q.finish(http.StatusNotModified, nosniff, noStore, varies)
+	}
+	q.send(reply{status: http.StatusOK, fields: streamFields})
+	if h.Method == http.MethodHead {
+		return stepReply
+	}
+	q.watch = watch
+	q.feed = f(h.Header.Get("Last-Event-ID"))
+	return stepStream
+}
+
+// maxBehind is how many changes of one resource a reader may be behind before the older
+// ones are left out.
+const maxBehind = 16
+
+// valueFeed tells of one resource: its value, and each change of it (rules 44, 45).
+type valueFeed struct {
+	site   *site
+	entry  *entry
+	cursor cursor
+	opened bool
+	asked  string // Last-Event-ID
+	sent   uint64 // revision of the value that was sent last
+}
+
+func (s *site) feedValue(e *entry) func(string) feed {
+	return func(lastEventID string) feed {
+		f := &valueFeed{site: s, entry: e, asked: lastEventID}
+		f.cursor, _ = s.hub.present()
+		return f
+	}
+}
+
+func (f *valueFeed) fits(e *entry) bool { return e == f.entry }
+
+func (f *valueFeed) next(now time.Time) ([]byte, bool) {
+	if !f.opened {
+		f.opened = true
+		return f.open(), false
+	}
+	for {
+		if f.site.hub.isStopped() || !f.site.registered(f.entry).methods.Has(GET) {
+			return nil, true
+		}
+		c, read := f.cursor.next(f.fits, maxBehind)
+		rep := c.rep
+		switch {
+		case read == found && c.kind == Deleted:
+			return deleteEvent(f.site.epoch, c.revision), true
+		case read != found && isGone(f.entry):
+			return deleteEvent(f.site.epoch, f.sent), true
+		case read != found:
+			rep = f.entry.current.Load()
+		}
+		if rep.revision > f.sent {
+			f.sent = rep.revision
+			return rep.event(), false
+		}
+		if rep.expired(now) {
+			return deleteEvent(f.site.epoch, rep.revision), true
+		}
+		if read == nothing {
+			return nil, false
+		}
+	}
+}
+
+// open begins the stream, and looks at what the client has seen already.
+func (f *valueFeed) open() []byte {
+	b := retryLine()
+	if f.asked == "" {
+		return b
+	}
+	revision, ok := parseEventID(f.site.epoch, f.asked)
+	switch now := f.entry.current.Load().revision; {
+	case !ok:
+		return append(b, resetEvent...)
+	case revision == now:
+		f.sent = now
+		return append(b, heartbeat...)
+	}
+	return b
+}
+
+// heartbeat is a comment, which keeps what stands between from closing the connection.
+var (
+	heartbeat  = []byte(":\n\n")
+	resetEvent = []byte("event: reset\ndata:\n\n")
+)
+
+// retryLine has clients that lost their connection come back at different times.
+func retryLine() []byte {
+	b := append(make([]byte, 0, 64), "retry: "...)
+	b = strconv.AppendInt(b, 2000+rand.Int64N(3001), 10)
+	return append(b, "\n\n"...)
+}
+
+func deleteEvent(epoch string, revision uint64) []byte {
+	return append(appendEventID([]byte("event: delete\n"), epoch, revision), "data:\n\n"...)
+}
+
+// appendEventID names a place in the stream: an entity-tag without its quotes.
+func appendEventID(b []byte, epoch string, revision uint64) []byte {
+	b = append(b, "id: "...)
+	b = append(b, epoch...)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, revision, 10)
+	return append(b, '\n')
+}
+
+// parseEventID reads an id of this store's.
+func parseEventID(epoch, id string) (uint64, bool) {
+	digits, ok := strings.CutPrefix(id, epoch+"-")
+	revision, err := strconv.ParseUint(digits, 10, 64)
+	return revision, ok && err == nil && (digits == "0" || digits[0] != '0' && digits[0] != '+')
+}
+
+// event is the representation as an event, made once for all who watch.
+func (r *Representation) event() []byte {
+	if b := r.asEvent.Load(); b != nil {
+		return *b
+	}
+	b := r.makeEvent()
+	r.asEvent.Store(&b)
+	return b
+}
+
+func (r *Representation) makeEvent() []byte {
+	id := "id: " + strings.Trim(r.etag, `"`) + "\n"
+	m, _ := negotiate.ParseMediaType(r.meta.Type)
+	if !m.Textual() || !utf8.Valid(r.value) {
+		size := len(id) + len("event: binary\ndata: data:;base64,\n\n") + len(r.meta.Type) + base64.StdEncoding.EncodedLen(len(r.value))
+		b := append(make([]byte, 0, size), id...)
+		b = append(b, "event: binary\ndata: data:"...)
+		b = append(b, r.meta.Type...)
+		b = append(b, ";base64,"...)
+		b = base64.StdEncoding.AppendEncode(b, r.value)
+		return append(b, "\n\n"...)
+	}
+	b := append(make([]byte, 0, len(id)+len(r.value)+len("data: \n\n")), id...)
+	for rest, more := r.value, true; more; {
+		var line []byte
+		line, rest, more = cutLine(rest)
+		b = append(b, "data: "...)
+		b = append(b, line...)
+		b = append(b, '\n')
+	}
+	return append(b, '\n')
+}
+
+// cutLine cuts text at its first CRLF, CR or LF.
+func cutLine(text []byte) (line, rest []byte, more bool) {
+	i := bytes.IndexAny(text, "\r\n")
+	switch {
+	case i < 0:
+		return text, nil, false
+	case text[i] == '\r' && i+1 < len(text) && text[i+1] == '\n':
+		return text[:i], text[i+2:], true
+	}
+	return text[:i], text[i+1:], true
+}
