@@ -456,6 +456,40 @@ func TestClosedServer(t *testing.T) {
 	c.running(nil)
 }
 
+// A time to live is given with the resource, and later.
+func TestTimeToLive(t *testing.T) {
+	c := start(t, control.EngineConfig{})
+	c.running(nil)
+	left := func(a answer) time.Duration {
+		t.Helper()
+		text, ok := a.object(t)["expires"].(string)
+		if !ok {
+			return 0
+		}
+		expires, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return time.Until(expires).Round(time.Minute)
+	}
+	if got := left(c.call("POST", "/v1/resources", object{"uri": "/a", "ttl": "1h", "client_ttl": true})); got != time.Hour {
+		t.Errorf("made with %v left", got)
+	}
+	if got := left(c.call("PUT", "/v1/resource/value?uri=/a", object{"value": "x"})); got != time.Hour {
+		t.Errorf("written with %v left", got)
+	}
+	if got := left(c.call("PUT", "/v1/resource/ttl?uri=/a", object{"ttl": "10m"})); got != 10*time.Minute {
+		t.Errorf("set with %v left", got)
+	}
+	if got := left(c.call("PUT", "/v1/resource/ttl?uri=/a", object{"ttl": "0s"})); got != 0 {
+		t.Errorf("taken away with %v left", got)
+	}
+	c.call("PUT", "/v1/resource/ttl?uri=/a", object{"ttl": "-1s"}).expect(t, 400, "invalid-setting")
+	c.call("PUT", "/v1/resource/ttl?uri=/a", object{}).expect(t, 422, "invalid-request")
+	c.call("PUT", "/v1/resource/ttl?uri=/none", object{"ttl": "1s"}).expect(t, 404, "not-found")
+	c.call("POST", "/v1/resources", object{"uri": "/b", "ttl": "-1s"}).expect(t, 400, "invalid-setting")
+}
+
 // Each setting reaches the field of its name in roost.Config.
 func TestSettings(t *testing.T) {
 	dir := t.TempDir()
@@ -463,8 +497,9 @@ func TestSettings(t *testing.T) {
 		"listen": []string{"127.0.0.1:0", "unix://" + filepath.Join(dir, "r.sock")},
 		"prefix": "/p", "hosts": []string{"a", "127.0.0.1"}, "cors": []string{"https://a.example"},
 		"max_uri": 11, "max_body_bytes": 12, "max_pending_bytes": 13, "max_conns": 14, "max_queued_callbacks": 15, "max_queued_bytes": 16,
-		"timeouts":    object{"idle": "1s", "head": "2s", "content": "3s", "content_rate": 4, "write": "-1s"},
+		"timeouts":    object{"idle": "1s", "head": "2s", "content": "3s", "content_rate": 4, "write": "-1s", "hook": "7s"},
 		"media_types": []string{"image/png"}, "content_security_policy": "default-src 'self'", "bare_children": true,
+		"max_watchers": 11, "max_hooks": 13, "max_remembered": 12, "index": true,
 	}
 	c := start(t, control.EngineConfig{})
 	c.running(settings)
@@ -472,8 +507,9 @@ func TestSettings(t *testing.T) {
 	want := roost.Config{
 		Prefix: "/p", Hosts: []string{"a", "127.0.0.1"}, CORS: []string{"https://a.example"},
 		MaxURI: 11, MaxBodyBytes: 12, MaxPendingBytes: 13, MaxConns: 14, MaxQueuedCallbacks: 15, MaxQueuedBytes: 16,
-		Timeouts:   roost.Timeouts{Idle: time.Second, Head: 2 * time.Second, Content: 3 * time.Second, ContentRate: 4, Write: -time.Second},
+		Timeouts:   roost.Timeouts{Idle: time.Second, Head: 2 * time.Second, Content: 3 * time.Second, ContentRate: 4, Write: -time.Second, Hook: 7 * time.Second},
 		MediaTypes: []string{"image/png"}, ContentSecurityPolicy: "default-src 'self'", BareChildren: true,
+		MaxWatchers: 11, MaxHooks: 13, MaxRemembered: 12, Index: true,
 	}
 	want.Addr, want.Logger = got.Addr, got.Logger
 	if !reflect.DeepEqual(got, want) {

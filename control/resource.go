@@ -28,6 +28,7 @@ type Resource struct {
 	ETag        string    `json:"etag" doc:"Its entity-tag, with the quotes."`
 	Revision    uint64    `json:"revision" doc:"Of its last change; revisions rise with every change of any resource."`
 	Modified    time.Time `json:"modified"`
+	Expires     time.Time `json:"expires,omitzero" doc:"When it ceases to be there unless it is written again; left out for never."`
 }
 
 // ResourceWithValue is a resource and its value.
@@ -41,6 +42,7 @@ func resourceOf(r *roost.Resource, rep *roost.Representation) Resource {
 	return Resource{
 		URI: r.URI(), Life: r.Life(), ContentType: rep.MediaType(), Methods: r.Methods().Names(),
 		Size: len(rep.Value()), ETag: rep.ETag(), Revision: rep.Revision(), Modified: rep.Modified(),
+		Expires: rep.Expires(),
 	}
 }
 
@@ -130,6 +132,9 @@ func (a *API) registerResources(api huma.API) {
 		problemNotRunning, problemNotFound, problemPrecondition, problemFull, problemURI, problemSetting)
 	set.MaxBodyBytes = maxValueBytes
 	huma.Register(api, set, a.setValue)
+	huma.Register(api, operation(http.MethodPut, "/v1/resource/ttl", "set-ttl", "Set a resource's time to live",
+		"How long each value lives from its writing, the present one from now.",
+		problemNotRunning, problemNotFound, problemFull, problemURI, problemSetting), a.setTTL)
 	huma.Register(api, operation(http.MethodPut, "/v1/resource/handler", "register-request-handler", "Register a request handler",
 		"The document's `register_request_handler`. It replaces what was registered, methods and callback both.",
 		problemNotRunning, problemNotFound, problemFull, problemURI), a.registerHandler)
@@ -215,9 +220,11 @@ func listByAge(s *roost.Server, in *listing) (page []*roost.Resource, next strin
 
 // NewResource is a resource that is to be made. Its value is the text 0 if none is given.
 type NewResource struct {
-	URI          string `json:"uri" example:"/greeting"`
-	ContentType  string `json:"content_type,omitempty" example:"text/plain" doc:"text/html if it is left out."`
-	CacheControl string `json:"cache_control,omitempty" doc:"The Cache-Control field of its answers; no-cache if it is left out."`
+	URI          string   `json:"uri" example:"/greeting"`
+	ContentType  string   `json:"content_type,omitempty" example:"text/plain" doc:"text/html if it is left out."`
+	CacheControl string   `json:"cache_control,omitempty" doc:"The Cache-Control field of its answers; no-cache if it is left out."`
+	TTL          Duration `json:"ttl,omitempty" doc:"How long each value lives from its writing; for ever if it is left out."`
+	ClientTTL    bool     `json:"client_ttl,omitempty" doc:"Clients may give the time to live of what they PUT and POST, in the field Roost-TTL."`
 	Content
 }
 
@@ -249,6 +256,10 @@ func (n *NewResource) options() ([]roost.Option, error) {
 	if n.CacheControl != "" {
 		options = append(options, roost.WithCacheControl(n.CacheControl))
 	}
+	if n.ClientTTL {
+		options = append(options, roost.WithClientTTL())
+	}
+	options = append(options, roost.WithTTL(time.Duration(n.TTL)))
 	return options, err
 }
 
@@ -318,6 +329,30 @@ func represent(ctx context.Context, r *roost.Resource, value []byte, mediaType s
 		return r.SetValue(ctx, value, conditions...)
 	}
 	return r.SetRepresentation(ctx, value, mediaType, conditions...)
+}
+
+// TimeToLive is how long a resource's values live.
+type TimeToLive struct {
+	TTL Duration `json:"ttl" doc:"0s for ever."`
+}
+
+func (a *API) setTTL(ctx context.Context, in *struct {
+	Target
+	Body TimeToLive
+}) (*resourceAnswer, error) {
+	r, err := a.find(in.Target)
+	if err != nil {
+		return nil, err
+	}
+	err = r.SetTTL(ctx, time.Duration(in.Body.TTL))
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	rep, err := r.Representation()
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	return &resourceAnswer{Body: resourceOf(r, rep)}, nil
 }
 
 // Handler is what a resource is to answer, and whom it tells.

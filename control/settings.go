@@ -32,6 +32,10 @@ type Settings struct {
 	MaxConns           int       `json:"max_conns,omitempty" doc:"Connections open together; -1 is no limit."`
 	MaxQueuedCallbacks int       `json:"max_queued_callbacks,omitempty" doc:"Callbacks that wait for their turn; -1 is no limit."`
 	MaxQueuedBytes     int64     `json:"max_queued_bytes,omitempty" doc:"Their content; -1 is no limit."`
+	MaxWatchers        int       `json:"max_watchers,omitempty" doc:"Requests that wait for changes, as long polls and event streams; -1 is no limit."`
+	MaxHooks           int       `json:"max_hooks,omitempty" doc:"Hooks of the program that run at once; -1 is no limit."`
+	MaxRemembered      int       `json:"max_remembered,omitempty" doc:"Answers remembered for their Idempotency-Key; -1 is no limit."`
+	Index              *bool     `json:"index,omitempty" doc:"GET of a path that ends in / and is no resource tells what is below it."`
 	Timeouts           *Timeouts `json:"timeouts,omitempty"`
 
 	MediaTypes            []string `json:"media_types,omitempty" doc:"Accepted in PUT and POST beside the document's six."`
@@ -46,6 +50,7 @@ type Timeouts struct {
 	Content     Duration `json:"content,omitempty" doc:"A request's content."`
 	ContentRate int64    `json:"content_rate,omitempty" doc:"Octets that earn the content a second more."`
 	Write       Duration `json:"write,omitempty" doc:"A client that takes nothing of an answer."`
+	Hook        Duration `json:"hook,omitempty" doc:"A client that waits for a hook of the program."`
 }
 
 // Duration is a time.Duration that is text in JSON, such as "1m30s".
@@ -82,6 +87,12 @@ func (s *Settings) apply(base roost.Config) roost.Config {
 	put(&c.MaxConns, s.MaxConns)
 	put(&c.MaxQueuedCallbacks, s.MaxQueuedCallbacks)
 	put(&c.MaxQueuedBytes, s.MaxQueuedBytes)
+	put(&c.MaxWatchers, s.MaxWatchers)
+	put(&c.MaxHooks, s.MaxHooks)
+	put(&c.MaxRemembered, s.MaxRemembered)
+	if s.Index != nil {
+		c.Index = *s.Index
+	}
 	put(&c.ContentSecurityPolicy, s.ContentSecurityPolicy)
 	put(&c.BareChildren, s.BareChildren)
 	putAll(&c.Hosts, s.Hosts)
@@ -93,6 +104,7 @@ func (s *Settings) apply(base roost.Config) roost.Config {
 		put(&c.Timeouts.Content, time.Duration(t.Content))
 		put(&c.Timeouts.ContentRate, t.ContentRate)
 		put(&c.Timeouts.Write, time.Duration(t.Write))
+		put(&c.Timeouts.Hook, time.Duration(t.Hook))
 	}
 	return c
 }
@@ -116,9 +128,11 @@ func settingsOf(run *Running) Settings {
 		KeyFile: c.KeyFile, CertFile: c.CertFile, Prefix: c.Prefix, Hosts: c.Hosts, CORS: c.CORS,
 		MaxURI: c.MaxURI, MaxBodyBytes: c.MaxBodyBytes, MaxPendingBytes: c.MaxPendingBytes, MaxConns: c.MaxConns,
 		MaxQueuedCallbacks: c.MaxQueuedCallbacks, MaxQueuedBytes: c.MaxQueuedBytes,
+		MaxWatchers: c.MaxWatchers, MaxHooks: c.MaxHooks, MaxRemembered: c.MaxRemembered, Index: &c.Index,
 		Timeouts: &Timeouts{
 			Idle: Duration(c.Timeouts.Idle), Head: Duration(c.Timeouts.Head), Content: Duration(c.Timeouts.Content),
 			ContentRate: c.Timeouts.ContentRate, Write: Duration(c.Timeouts.Write),
+			Hook: Duration(c.Timeouts.Hook),
 		},
 		MediaTypes: c.MediaTypes, ContentSecurityPolicy: c.ContentSecurityPolicy, BareChildren: c.BareChildren,
 	}

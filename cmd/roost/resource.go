@@ -88,7 +88,11 @@ func (s *settings) addResource(ctx context.Context, server *roost.Server, d *dec
 		return fmt.Errorf("%s %q: %w", s.source("resource"), d.text, err)
 	}
 	mediaType := cmp.Or(s.mediaType, guess, roost.Text)
-	r, err := server.AddResource(ctx, d.uri, roost.WithContentType(mediaType), roost.WithValue(value))
+	options := []roost.Option{roost.WithContentType(mediaType), roost.WithValue(value), roost.WithTTL(s.ttl)}
+	if s.clientTTL {
+		options = append(options, roost.WithClientTTL())
+	}
+	r, err := server.AddResource(ctx, d.uri, options...)
 	if err == nil {
 		err = r.RegisterRequestHandler(ctx, s.methods, nil)
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,6 +26,11 @@ type settings struct {
 	resources       []declaration
 	methods         roost.Method
 	mediaType       string // "" where none was given
+	ttl             time.Duration
+	clientTTL       bool
+	index           bool
+	maxWatchers     int
+	maxRemembered   int
 	logFormat       string
 	logRequests     bool
 	control         string // "" where there is no control API
@@ -41,9 +47,16 @@ func (s *settings) define(f *pflag.FlagSet) {
 	f.Var(newMultiple(&s.resources, "URI=VALUE", "", parseDeclaration), "resource", "a resource with its value; URI=@FILE takes the value from a file, URI=@@… is a value that begins with @; repeatable")
 	f.Var(newSingle(&s.methods, "METHODS", "GET", parseMethods), "methods", "what those resources answer, of GET,PUT,POST,DELETE")
 	f.Var(newSingle(&s.mediaType, "MEDIA", "", parseMediaType), "type", "their media type, or TEXT, XML, PLAIN, JSON, OCTET, APP_XML (default text/html, or by the ending of the file)")
+	f.Var(newSingle(&s.ttl, "TIME", "", parseTime), "ttl", "how long their values live from their writing, such as 90s or 24h (default for ever)")
+	f.Var(newSingle(&s.clientTTL, "bool", "", parseBool), "client-ttl", "let clients give the time to live of what they PUT and POST there, in the field Roost-TTL")
+	f.Lookup("client-ttl").NoOptDefVal = "true"
+	f.Var(newSingle(&s.index, "bool", "true", parseBool), "index", "answer GET of a path that ends in / and is no resource with what is below it, as a page, JSON or an event stream")
+	f.Lookup("index").NoOptDefVal = "true"
 	f.Var(newSingle(&s.maxURI, "N", "", parseCount), "max-uri", "how many resources there can be; 0 is the default, -1 is no limit (default 100)")
 	f.Var(newSingle(&s.maxBody, "SIZE", "", parseSize), "max-body", "the longest content of a request: 65536, 64KiB, 1MiB; 0 is the default, -1 is no limit (default 1MiB)")
 	f.Var(newSingle(&s.maxPending, "SIZE", "", parseSize), "max-pending", "all contents being received together (default 64MiB, or four times --max-body)")
+	f.Var(newSingle(&s.maxWatchers, "N", "", parseCount), "max-watchers", "how many requests wait for changes; 0 is the default, -1 is no limit (default 16384)")
+	f.Var(newSingle(&s.maxRemembered, "N", "", parseCount), "max-remembered", "how many answers are remembered for their Idempotency-Key; 0 is the default, -1 is no limit (default 16384)")
 	f.Var(newSingle(&s.prefix, "PATH", "", parsePrefix), "prefix", "the path below which a router in front of the server has it, such as /api")
 	f.Var(newMultiple(&s.cors, "ORIGIN", "", parseOrigin), "cors", `an origin whose pages may read and write, or "*"; repeatable (default none)`)
 	f.Var(newMultiple(&s.hosts, "NAME", "", parseHost), "host", "a name that the server answers to, and to no other; repeatable (default all)")
@@ -140,6 +153,7 @@ func (s *settings) config(log *slog.Logger) roost.Config {
 		KeyFile: s.tlsKey, CertFile: s.tlsCert,
 		Hosts: s.hosts, CORS: s.cors,
 		MaxURI: s.maxURI, MaxBodyBytes: s.maxBody, MaxPendingBytes: s.maxPending,
+		MaxWatchers: s.maxWatchers, MaxRemembered: s.maxRemembered, Index: s.index,
 		Prefix: s.prefix,
 		Logger: log,
 	}
