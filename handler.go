@@ -128,10 +128,10 @@ func (c *call) commit() step {
 	return q.committed(s.store.Commit(ctx, q.txn))
 }
 
-// ask has the program's hook decide.
+// ask has the program's hook decide, also for a client that only ended its side.
 func (c *call) ask() step {
 	q := &c.request
-	d, err := c.plane.server.hooks.run(c.r.Context(), q.hook, c.exchange())
+	d, err := c.plane.server.hooks.run(context.WithoutCancel(c.r.Context()), q.hook, c.exchange())
 	return q.decided(d, err, time.Now())
 }
 

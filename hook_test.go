@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -274,6 +275,25 @@ func TestShutdownWaitsForHooks(t *testing.T) {
 	must(s.Shutdown(t.Context()))
 	if !ended.Load() {
 		t.Error("it runs on")
+	}
+}
+
+// A client that ended its side after its request is decided about like any other.
+func TestHookOfHalfClosed(t *testing.T) {
+	s := start(t, roost.Config{})
+	r := s.add("/a", all, nil)
+	must(r.RegisterHook(all, func(ctx context.Context, _ *roost.Exchange) roost.Decision {
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+		return roost.Decision{}
+	}))
+	c := s.dial()
+	c.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nnew")
+	must(c.Conn.(*net.TCPConn).CloseWrite())
+	if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 204 ") || r.String() != "new" {
+		t.Errorf("%.100q", got)
 	}
 }
 
