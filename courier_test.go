@@ -98,12 +98,6 @@ func TestOrderOfStreams(t *testing.T) {
 	}
 }
 
-func canceled() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
-
 // Nothing begins once the server has ended.
 func TestSealedCourier(t *testing.T) {
 	var told []string

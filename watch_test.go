@@ -596,7 +596,7 @@ func TestHeartbeat(t *testing.T) {
 			if got := w.take(); got != "" {
 				t.Errorf("early: %q", got)
 			}
-			time.Sleep(1)
+			time.Sleep(1 * time.Nanosecond)
 			synctest.Wait()
 			if got := w.take(); got != ":\n\n" {
 				t.Errorf("after 15 s: %q", got)
