@@ -244,8 +244,11 @@ func (q *request) admitHelp() *Problem {
 // foresee refuses a request whose client waits for 100 (Continue) where the head alone
 // decides that (rule 15). What is judged here is judged again with the content.
 func (q *request) foresee() bool {
-	if q.entry == nil || q.head.Method == http.MethodOptions {
+	switch q.head.Method {
+	case http.MethodOptions:
 		return false
+	case http.MethodGet, http.MethodHead:
+		return q.foreseeGet()
 	}
 	if m := q.replyName; m != "" && q.site.replies.lookup(m) != nil {
 		return false // the content decides
@@ -254,18 +257,21 @@ func (q *request) foresee() bool {
 		return true
 	}
 	rep := q.entry.current.Load()
-	selected := (*variant)(nil)
-	if q.head.Method == http.MethodGet || q.head.Method == http.MethodHead {
-		if q.site.hookOf(q.entry, GET) != nil {
-			return false // the hook decides what is served
-		}
-		selected = &rep.serve(q.site.cfg.ContentSecurityPolicy).plain
-	}
-	if q.head.judge(rep, selected) != failed {
+	if q.head.judge(rep, nil) != failed {
 		return false
 	}
 	q.refusePrecondition(rep)
 	return true
+}
+
+// foreseeGet refuses what get would, for which the content has no meaning. Where a hook
+// decides what is served, that is not known yet.
+func (q *request) foreseeGet() bool {
+	if q.get() == stepReply && q.reply.status >= http.StatusBadRequest {
+		return true
+	}
+	q.held = false // it begins to wait when it is whole
+	return false
 }
 
 // admitType decides the media type of what PUT or POST brings (rule 31).

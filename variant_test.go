@@ -291,9 +291,9 @@ func TestDigestsSent(t *testing.T) {
 
 // Rule 15: what the head decides is answered before the content is sent, conditions too.
 func TestExpectIsAnsweredByConditions(t *testing.T) {
-	s := start(t, roost.Config{MaxURI: 2})
+	s := start(t, roost.Config{MaxURI: 2, Index: true})
 	s.add("/a", all, nil, roost.WithContentType(roost.Plain))
-	s.add("/b", all, nil)
+	s.add("/i/b", all, nil)
 	for _, row := range []struct {
 		head string
 		want string
@@ -304,12 +304,25 @@ func TestExpectIsAnsweredByConditions(t *testing.T) {
 		{"PUT /a HTTP/1.1\r\nRoost-TTL: 5", "400"},
 		{"POST /a HTTP/1.1\r\nIdempotency-Key: \"\"", "400"},
 		{"GET /a HTTP/1.1\r\nIf-Match: \"x\"", "412"},
+		{"GET /a HTTP/1.1\r\nAccept: image/png", "406"},
+		{"GET /a HTTP/1.1\r\nAccept: image/png\r\nIf-Match: \"x\"", "406"},
+		{"GET /i/ HTTP/1.1\r\nIf-Match: \"x\"", "412"},
 	} {
 		c := s.dial()
 		c.send(row.head + "\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
 		got := c.rest() // the connection is closed, as nobody knows what would follow
 		if !strings.HasPrefix(got, "HTTP/1.1 "+row.want+" ") || !strings.Contains(got, "\r\nConnection: close\r\n") {
 			t.Errorf("%s: %.200q", row.head, got)
+		}
+	}
+	for _, fields := range []string{ // they have no effect on a stream, or don't fail
+		"Accept: text/event-stream\r\nIf-Unmodified-Since: Sat, 01 Jan 2000 00:00:00 GMT\r\nIf-None-Match: *",
+		"If-None-Match: *\r\nPrefer: wait=1",
+	} {
+		c := s.dial()
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\nConnection: close\r\n" + fields + "\r\n\r\nabc")
+		if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 304 ") {
+			t.Errorf("%s: %.200q", fields, got)
 		}
 	}
 	c := s.dial()
