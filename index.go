@@ -254,7 +254,7 @@ func (q *request) sendIndex(path string, p page, tag string, asPage bool) step {
 	if asPage {
 		fields = append(fields, noScripts)
 	}
-	return q.send(reply{status: http.StatusOK, fields: fields, body: body})
+	return q.send(reply{status: http.StatusOK, fields: q.withDigests(fields, body, body), body: body})
 }
 
 // tell is what the index says of a resource.

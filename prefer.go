@@ -1,6 +1,8 @@
 package roost
 
 import (
+	"net/http"
+
 	"roost/internal/negotiate"
 	"roost/store"
 )
@@ -35,6 +37,9 @@ func (q *request) sendStored(status int, e *entry, revision uint64, fields []Fie
 		case "Content-Type", "Content-Length", "Content-Security-Policy":
 			fields = append(fields, f)
 		}
+	}
+	if status == http.StatusOK {
+		fields = q.withDigests(fields, rep.value, rep.value)
 	}
 	return q.send(reply{status: status, fields: append(fields, appliedRepresentation), body: rep.value})
 }

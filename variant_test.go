@@ -289,6 +289,21 @@ func TestDigestsSent(t *testing.T) {
 	}
 }
 
+// Rule 35: digests of what a PUT stored, and of a page of the index.
+func TestDigestsOfOther200s(t *testing.T) {
+	s := start(t, roost.Config{Index: true})
+	s.add("/i/a", all, nil, roost.WithContentType(roost.Plain))
+	wants := []string{"Want-Repr-Digest: sha-256=1", "Want-Content-Digest: sha-512=1", "Prefer: return=representation"}
+	for _, a := range []answer{s.do("PUT", "/i/a", "new", wants...), s.do("GET", "/i/", "", wants...)} {
+		if a.Header.Get("Repr-Digest") != sha256Field(a.Body) || a.Header.Get("Content-Digest") != sha512Field(a.Body) {
+			t.Errorf("%d %q: %v", a.Status, a.Body, a.Header)
+		}
+	}
+	if a := s.do("POST", "/i/a", "new", wants...); a.Header.Get("Repr-Digest") != "" { // a 201
+		t.Errorf("%v", a.Header)
+	}
+}
+
 // Rule 15: what the head decides is answered before the content is sent, conditions too.
 func TestExpectIsAnsweredByConditions(t *testing.T) {
 	s := start(t, roost.Config{MaxURI: 2, Index: true})
