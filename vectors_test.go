@@ -54,6 +54,10 @@ type vectorSettings struct {
 	MediaTypes []string `json:"media-types"`
 	Policy     string   `json:"content-security-policy"`
 	TLS        bool     `json:"tls"`
+	Index      bool     `json:"index"`
+
+	MaxWatchers   int `json:"max-watchers"`
+	MaxRemembered int `json:"max-remembered"`
 }
 
 // over is s with what is missing taken from base.
@@ -67,6 +71,7 @@ func (s vectorSettings) over(base vectorSettings) roost.Config {
 	return roost.Config{
 		MaxBodyBytes: s.MaxBody, MaxURI: s.MaxURI, MaxPendingBytes: s.MaxPending, Hosts: s.Hosts, CORS: s.CORS,
 		Prefix: s.Prefix, MediaTypes: s.MediaTypes, ContentSecurityPolicy: s.Policy,
+		Index: s.Index, MaxWatchers: s.MaxWatchers, MaxRemembered: s.MaxRemembered,
 	}
 }
 
@@ -96,6 +101,13 @@ type piece struct {
 	Times  int    `json:"times"`
 	Await  int    `json:"await"`
 	End    bool   `json:"end"`
+
+	Take  string `json:"take"`
+	Of    int    `json:"of"`
+	Match string `json:"match"`
+
+	Elsewhere octets  `json:"elsewhere"`
+	Response  *wanted `json:"response"`
 }
 
 func (p *piece) UnmarshalJSON(b []byte) error {
@@ -121,14 +133,29 @@ type wanted struct {
 	Only    bool                 `json:"only"`
 	Absent  []string             `json:"absent"`
 	Content *condition           `json:"content"`
+	Decoded *condition           `json:"decoded"`
+	Stream  []wantedEvent        `json:"stream"`
+	Ends    bool                 `json:"ends"`
 }
 
-// condition is what a text must be: exactly one, of a pattern, or JSON with at
-// least these members.
+// goesOn says whether the client leaves before the answer ends.
+func (w *wanted) goesOn() bool { return w.Stream != nil && !w.Ends }
+
+// condition is what a text must be: exactly one, of a pattern, JSON with at least
+// these members, or the same as in an earlier response.
 type condition struct {
 	exact octets
 	Match string         `json:"match"`
 	JSON  map[string]any `json:"json"`
+	As    int            `json:"as"`
+}
+
+// after is c with the text of an earlier response, if c is about one.
+func (c condition) after(earlier []*response, text func(*response) string) *condition {
+	if c.As > 0 {
+		return &condition{exact: octets(text(earlier[c.As-1]))}
+	}
+	return &c
 }
 
 func (c *condition) UnmarshalJSON(b []byte) error {
@@ -150,17 +177,42 @@ func (c *condition) check(got string) error {
 			return fmt.Errorf("%.300q doesn't match %q", got, c.Match)
 		}
 	case c.JSON != nil:
-		var members map[string]any
-		if err := json.Unmarshal([]byte(got), &members); err != nil {
+		var value any
+		if err := json.Unmarshal([]byte(got), &value); err != nil {
 			return fmt.Errorf("%.300q: %w", got, err)
 		}
-		for name, want := range c.JSON {
-			if a, b := fmt.Sprint(members[name]), fmt.Sprint(want); a != b {
-				return fmt.Errorf("member %q is %s, want %s", name, a, b)
-			}
-		}
+		return hasAll(value, c.JSON)
 	case got != string(c.exact):
 		return fmt.Errorf("%.300q, want %.300q", got, string(c.exact))
+	}
+	return nil
+}
+
+// hasAll says whether got is what is wanted; objects may have more members.
+func hasAll(got, want any) error {
+	switch want := want.(type) {
+	case map[string]any:
+		object, _ := got.(map[string]any)
+		for name, member := range want {
+			if err := hasAll(object[name], member); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+		return nil
+	case []any:
+		list, _ := got.([]any)
+		for i := range min(len(list), len(want)) {
+			if err := hasAll(list[i], want[i]); err != nil {
+				return err
+			}
+		}
+		if len(list) != len(want) {
+			return fmt.Errorf("%v, want %v", got, want)
+		}
+		return nil
+	}
+	if got != want {
+		return fmt.Errorf("%v, want %v", got, want)
 	}
 	return nil
 }
@@ -194,7 +246,10 @@ type vectorResource struct {
 	Methods      []string `json:"methods"`
 	ContentType  string   `json:"content_type"`
 	Value        *octets  `json:"value"`
+	Times        int      `json:"times"`
 	CacheControl string   `json:"cache_control"`
+	TTL          int      `json:"ttl"`
+	ClientTTL    bool     `json:"client_ttl"`
 }
 
 const vectorDir = "spec/vectors"
@@ -242,9 +297,8 @@ func loadVectors(t testing.TB) (topics map[string][]vector, fixture vectorFixtur
 	return topics, fixture
 }
 
-// vectorRules are those that octets on a connection can show, and that are
-// implemented.
-var vectorRules = slices.Concat(between(2, 12), between(14, 32), between(48, 53), []int{57})
+// vectorRules are those that octets on a connection can show.
+var vectorRules = slices.Concat(between(2, 12), between(14, 57))
 
 func between(first, last int) (all []int) {
 	for n := first; n <= last; n++ {
@@ -309,10 +363,16 @@ func (f *vectorFixture) add(t testing.TB, s *roost.Server, callback roost.Callba
 			options = append(options, roost.WithContentType(r.ContentType))
 		}
 		if r.Value != nil {
-			options = append(options, roost.WithValue([]byte(*r.Value)))
+			options = append(options, roost.WithValue(bytes.Repeat([]byte(*r.Value), max(1, r.Times))))
 		}
 		if r.CacheControl != "" {
 			options = append(options, roost.WithCacheControl(r.CacheControl))
+		}
+		if r.TTL > 0 {
+			options = append(options, roost.WithTTL(time.Duration(r.TTL)*time.Second))
+		}
+		if r.ClientTTL {
+			options = append(options, roost.WithClientTTL())
 		}
 		var methods roost.Method
 		for _, m := range []roost.Method{roost.GET, roost.PUT, roost.POST, roost.DELETE} {
@@ -378,13 +438,15 @@ func (v *vector) run(t *testing.T, fixture *vectorFixture, open *sync.WaitGroup)
 	open.Add(1)
 	c := s.dial()
 	end.peer.Store(c.LocalAddr().String())
-	c.SetDeadline(time.Now().Add(5 * time.Second))
-	p := &peer{t: t, conn: c.Conn, in: bufio.NewReader(c), came: make(chan struct{}, 100)}
+	c.SetDeadline(time.Now().Add(vectorTime))
+	p := &peer{t: t, conn: c.Conn, in: bufio.NewReader(c), came: make(chan *response, 100)}
+	playing, stop := context.WithCancel(t.Context())
 	var sending sync.WaitGroup
-	sending.Go(func() { p.play(v.Send) })
+	sending.Go(func() { p.play(playing, v.Send) })
 	// A server that closes may do so before everything was sent.
 	defer sending.Wait()
 	defer c.Close()
+	defer stop()
 
 	for i := range v.Responses {
 		w := &v.Responses[i]
@@ -392,11 +454,15 @@ func (v *vector) run(t *testing.T, fixture *vectorFixture, open *sync.WaitGroup)
 			p.deviate(v.Reference)
 			break
 		}
-		p.next(w.Head).check(t, i, w)
+		p.next(w).check(t, i, w, p.read)
 	}
-	if v.closes() {
+	switch {
+	case v.Responses[len(v.Responses)-1].goesOn():
+		sending.Wait()
+		c.Close()
+	case v.closes():
 		p.expectEnd()
-	} else {
+	default:
 		p.probe(v.Settings.Prefix)
 	}
 	if v.Reference != nil {
@@ -411,6 +477,9 @@ func (v *vector) run(t *testing.T, fixture *vectorFixture, open *sync.WaitGroup)
 	}
 }
 
+// vectorTime is how long a vector may take.
+const vectorTime = 15 * time.Second
+
 func (v *vector) closes() bool {
 	if v.Reference != nil {
 		return v.Reference.Close
@@ -423,30 +492,88 @@ type peer struct {
 	t    *testing.T
 	conn net.Conn
 	in   *bufio.Reader
-	came chan struct{} // a token for each response that was read
+	read []*response
+	came chan *response // those that were read, and nil for each event of a stream
 }
 
 // play sends the pieces. Errors show as missing responses.
-func (p *peer) play(pieces []piece) {
-	seen := 0
+func (p *peer) play(ctx context.Context, pieces []piece) {
+	seen := progress{ctx: ctx, came: p.came}
 	for i := range pieces {
+		ok := true
 		switch piece := &pieces[i]; {
 		case piece.End:
 			p.conn.(*net.TCPConn).CloseWrite()
 		case piece.Await > 0:
-			for ; seen < piece.Await; seen++ {
-				select {
-				case <-p.came:
-				case <-p.t.Context().Done():
-					return
-				}
+			ok = seen.until(func() bool { return seen.count >= piece.Await })
+		case piece.Take != "":
+			if ok = seen.until(func() bool { return len(seen.responses) >= piece.Of }); ok {
+				ok = p.write(piece.taken(seen.responses[piece.Of-1]))
 			}
+		case piece.Elsewhere != "":
+			p.elsewhere(piece)
 		default:
-			if _, err := io.WriteString(p.conn, piece.text()); err != nil {
-				return
-			}
+			ok = p.write(piece.text())
+		}
+		if !ok {
+			return
 		}
 	}
+}
+
+func (p *peer) write(octets string) bool {
+	_, err := io.WriteString(p.conn, octets)
+	return err == nil
+}
+
+// progress is what one who sends knows of what was read.
+type progress struct {
+	ctx       context.Context
+	came      chan *response
+	count     int // of responses and of events
+	responses []*response
+}
+
+// until waits for what is to come. It is false if nothing more does.
+func (p *progress) until(enough func() bool) bool {
+	for !enough() {
+		select {
+		case r := <-p.came:
+			if p.count++; r != nil {
+				p.responses = append(p.responses, r)
+			}
+		case <-p.ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// taken is what the piece takes of a response's field.
+func (p *piece) taken(r *response) string {
+	value := r.fields.Get(p.Take)
+	if p.Match == "" {
+		return value
+	}
+	return regexp.MustCompile(p.Match).FindString(value)
+}
+
+// elsewhere sends a request on a connection of its own, and reads the answer.
+func (p *peer) elsewhere(piece *piece) {
+	c, err := net.Dial("tcp", p.conn.RemoteAddr().String())
+	if err != nil {
+		p.t.Error(err)
+		return
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(vectorTime))
+	io.WriteString(c, string(piece.Elsewhere))
+	r, err := readResponse(bufio.NewReader(c), piece.Response.Head)
+	if err != nil {
+		p.t.Errorf("no response elsewhere: %v", err)
+		return
+	}
+	r.check(p.t, 0, piece.Response, nil)
 }
 
 // response is an answer as it came, with its field lines as they were.
@@ -458,13 +585,22 @@ type response struct {
 	content string
 }
 
-func (p *peer) next(head bool) *response {
+func (p *peer) next(w *wanted) *response {
 	p.t.Helper()
-	r, err := readResponse(p.in, head)
+	var r *response
+	var err error
+	if w.Stream != nil {
+		r, err = p.readStream(w)
+	} else {
+		r, err = readResponse(p.in, w.Head)
+	}
 	if err != nil {
 		p.t.Fatalf("no response: %v", err)
 	}
-	p.came <- struct{}{}
+	p.read = append(p.read, r)
+	if !w.goesOn() {
+		p.came <- r
+	}
 	return r
 }
 
@@ -473,6 +609,15 @@ var statusLine = regexp.MustCompile(`^HTTP/1\.[01] ([1-5][0-9][0-9]) [\t -~]*$`)
 // readResponse reads by the letter of RFC 9112: CRLF only, tokens for names, no
 // folding, one length.
 func readResponse(in *bufio.Reader, head bool) (*response, error) {
+	r, err := readHead(in)
+	if err != nil {
+		return nil, err
+	}
+	r.head = head
+	return r, r.readContent(in)
+}
+
+func readHead(in *bufio.Reader) (*response, error) {
 	line, err := readLine(in)
 	if err != nil {
 		return nil, err
@@ -481,7 +626,7 @@ func readResponse(in *bufio.Reader, head bool) (*response, error) {
 	if match == nil {
 		return nil, fmt.Errorf("status line %q", line)
 	}
-	r := &response{head: head, line: line, fields: make(http.Header)}
+	r := &response{line: line, fields: make(http.Header)}
 	r.status, _ = strconv.Atoi(match[1])
 	for {
 		line, err := readLine(in)
@@ -489,13 +634,12 @@ func readResponse(in *bufio.Reader, head bool) (*response, error) {
 			return nil, err
 		}
 		if line == "" {
-			break
+			return r, nil
 		}
 		if err := r.addField(line); err != nil {
 			return nil, err
 		}
 	}
-	return r, r.readContent(in)
 }
 
 func readLine(in *bufio.Reader) (string, error) {
@@ -548,7 +692,7 @@ func (r *response) readContent(in *bufio.Reader) error {
 // own says whether the rules made the answer, not net/http by itself.
 func (r *response) own() bool { return r.fields.Get("X-Content-Type-Options") != "" }
 
-func (r *response) check(t *testing.T, i int, w *wanted) {
+func (r *response) check(t *testing.T, i int, w *wanted, earlier []*response) {
 	t.Helper()
 	if r.status != w.Status {
 		t.Fatalf("response %d: %s %v %q, want %d", i, r.line, r.fields, r.content, w.Status)
@@ -559,7 +703,7 @@ func (r *response) check(t *testing.T, i int, w *wanted) {
 	for name, want := range w.Fields {
 		if got := r.fields.Values(name); len(got) != 1 {
 			t.Errorf("response %d: %s is %q, want one line", i, name, got)
-		} else if err := want.check(got[0]); err != nil {
+		} else if err := want.after(earlier, func(r *response) string { return r.fields.Get(name) }).check(got[0]); err != nil {
 			t.Errorf("response %d: %s: %v", i, name, err)
 		}
 	}
@@ -575,8 +719,13 @@ func (r *response) check(t *testing.T, i int, w *wanted) {
 		r.checkProblem(t, i, w)
 	}
 	if w.Content != nil {
-		if err := w.Content.check(r.content); err != nil {
+		if err := w.Content.after(earlier, func(r *response) string { return r.content }).check(r.content); err != nil {
 			t.Errorf("response %d: content: %v", i, err)
+		}
+	}
+	if w.Decoded != nil {
+		if err := w.Decoded.check(gunzip(t, r.content)); err != nil {
+			t.Errorf("response %d: decoded: %v", i, err)
 		}
 	}
 }
@@ -600,6 +749,9 @@ func (r *response) checkOnly(t *testing.T, i int, w *wanted) {
 	}
 }
 
+// registeredProblem begins the problem types that are IANA's.
+const registeredProblem = "https://iana.org/assignments/http-problem-types#"
+
 // checkProblem checks the problem details of rule 28 and the fields of rule 52.
 func (r *response) checkProblem(t *testing.T, i int, w *wanted) {
 	t.Helper()
@@ -617,6 +769,9 @@ func (r *response) checkProblem(t *testing.T, i int, w *wanted) {
 		t.Errorf("response %d: content %q: %v", i, r.content, err)
 	}
 	name, ok := strings.CutPrefix(p.Type, "urn:roost:problem:")
+	if !ok {
+		name, ok = p.Type, strings.HasPrefix(p.Type, registeredProblem)
+	}
 	if !ok || w.Problem != "*" && name != w.Problem || p.Status != r.status || p.Title == "" || p.Detail == "" {
 		t.Errorf("response %d: problem %+v, want %q", i, p, w.Problem)
 	}
@@ -639,6 +794,7 @@ func (r *response) judge() error {
 	}
 	// A POST that was to give nothing back has no type.
 	empty := r.status == 201 && r.fields.Get("Content-Length") == "0"
+	stream := r.isStream()
 	contentFields := []string{"Content-Type", "Content-Length", "Transfer-Encoding"}
 	for _, name := range contentFields {
 		_, ok := r.fields[name]
@@ -646,6 +802,10 @@ func (r *response) judge() error {
 		case ok && (r.status == 204 || r.status == 304):
 			return fmt.Errorf("%d with %s", r.status, name)
 		case name == "Content-Type" && empty:
+		case name == "Content-Length" && stream:
+			if ok {
+				return errors.New("a stream with Content-Length")
+			}
 		case !ok && r.status != 204 && r.status != 304 && name != "Transfer-Encoding":
 			return errors.New("no " + name)
 		}
@@ -653,8 +813,8 @@ func (r *response) judge() error {
 	if _, ok := r.fields["Server"]; ok {
 		return errors.New("it names the server")
 	}
-	if r.status >= 400 && r.fields.Get("Cache-Control") != "no-store" {
-		return errors.New("an error without no-store")
+	if (r.status >= 400 || stream) && r.fields.Get("Cache-Control") != "no-store" {
+		return errors.New("an error or a stream without no-store")
 	}
 	return nil
 }
@@ -662,7 +822,7 @@ func (r *response) judge() error {
 // deviate reads what net/http answers in place of the rule.
 func (p *peer) deviate(d *deviation) {
 	p.t.Helper()
-	if r := p.next(false); r.status != d.Status {
+	if r := p.next(&wanted{}); r.status != d.Status {
 		p.t.Errorf("net/http: %s %q, want %d", r.line, r.content, d.Status)
 	} else if r.own() {
 		r.checkAlways(p.t)
@@ -681,7 +841,7 @@ func (p *peer) expectEnd() {
 func (p *peer) probe(prefix string) {
 	p.t.Helper()
 	io.WriteString(p.conn, "GET "+prefix+"/probe HTTP/1.1\r\nHost: roost.example\r\n\r\n")
-	if r := p.next(false); r.status != 200 || r.content != "alive" {
+	if r := p.next(&wanted{}); r.status != 200 || r.content != "alive" {
 		p.t.Errorf("the next request got %s %q", r.line, r.content)
 	}
 }
