@@ -3,6 +3,7 @@ package roost_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ const maxFuzzed = 64 << 10
 // answerStatuses are all that the server may answer by itself to octets in the clear.
 var answerStatuses = []int{
 	200, 201, 204, 206, 304,
-	400, 403, 404, 405, 406, 408, 412, 413, 414, 415, 416, 417, 421, 431,
+	400, 403, 404, 405, 406, 408, 412, 413, 414, 415, 416, 417, 421, 422, 431,
 	501, 503, 505, 507,
 }
 
@@ -38,7 +39,7 @@ func FuzzServer(f *testing.F) {
 		for _, v := range topics[topic] {
 			var sent strings.Builder
 			for i := range v.Send {
-				sent.WriteString(v.Send[i].text())
+				sent.WriteString(v.Send[i].text() + string(v.Send[i].Elsewhere))
 			}
 			if sent.Len() <= maxFuzzed {
 				f.Add([]byte(sent.String()))
@@ -60,7 +61,7 @@ func fuzzed(t *testing.T, fixture *vectorFixture, open *sync.WaitGroup, sent []b
 	var log panicLog
 	maxURI := len(fixture.Resources) + 2
 	s, err := roost.New(t.Context(), roost.Config{
-		MaxURI: maxURI, MaxBodyBytes: 1024, Observer: &seen,
+		MaxURI: maxURI, MaxBodyBytes: 1024, MaxWatchers: 1, MaxRemembered: 1, Index: true, Observer: &seen,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if err != nil {
@@ -72,7 +73,12 @@ func fuzzed(t *testing.T, fixture *vectorFixture, open *sync.WaitGroup, sent []b
 	go func() { served <- s.Serve(l) }()
 
 	open.Add(1)
+	ended := make(chan struct{})
+	var stopping sync.WaitGroup
+	stopping.Go(func() { stopWaiting(s, ended) })
 	got, err := exchange(l.dial(), sent)
+	close(ended)
+	stopping.Wait()
 	if err != nil {
 		t.Errorf("%v after %q", err, got)
 	}
@@ -88,6 +94,29 @@ func fuzzed(t *testing.T, fixture *vectorFixture, open *sync.WaitGroup, sent []b
 	}
 	if text := log.String(); strings.Contains(text, "panic") {
 		t.Error(text)
+	}
+}
+
+// maxWatched is how long a stream or a long poll may wait for changes that do not come.
+const maxWatched = 20 * time.Millisecond
+
+// stopWaiting ends what waits for changes, by the shutdown of the server: the end of the
+// client's side does so too, but not where a further request stands between.
+func stopWaiting(s *roost.Server, ended <-chan struct{}) {
+	tick := time.NewTicker(maxWatched)
+	defer tick.Stop()
+	for waited := false; ; {
+		select {
+		case <-ended:
+			return
+		case <-tick.C:
+		}
+		waiting := roost.Watchers(s) > 0
+		if waiting && waited {
+			s.Shutdown(context.Background())
+			return
+		}
+		waited = waiting
 	}
 }
 
@@ -148,17 +177,34 @@ func judgeAnswer(resp *http.Response, method string) error {
 	if err := r.judge(); err != nil {
 		return err
 	}
-	if r.head || r.fields.Get("Content-Type") != "application/problem+json" {
+	switch {
+	case r.isStream():
+		return judgeStream(r.content)
+	case r.head || r.fields.Get("Content-Type") != "application/problem+json":
 		return nil
 	}
 	var p roost.Problem
 	if err := json.Unmarshal(content, &p); err != nil {
 		return err
 	}
-	if p.Status != r.status || p.Title == "" || !strings.HasPrefix(p.Type, "urn:roost:problem:") {
+	if p.Status != r.status || p.Title == "" || !strings.HasPrefix(p.Type, "urn:roost:problem:") && !strings.HasPrefix(p.Type, registeredProblem) {
 		return fmt.Errorf("problem %+v", p)
 	}
 	return nil
+}
+
+// judgeStream reads every event of a stream.
+func judgeStream(content string) error {
+	in := bufio.NewReader(strings.NewReader(content))
+	for {
+		switch _, err := readBlock(in); err {
+		case nil:
+		case io.EOF:
+			return nil
+		default:
+			return err
+		}
+	}
 }
 
 // methodsSeen observes the methods of the requests that reached the rules: the
