@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"roost"
 )
@@ -43,6 +44,9 @@ func fixture(s *site) {
 	s.add("/cached", roost.GET, nil, roost.WithCacheControl("max-age=60"))
 	s.add("/svg", roost.GET|roost.PUT, nil, roost.WithContentType("image/svg+xml"), roost.WithString("<svg/>"))
 	s.add("/a b/é", roost.GET, nil, roost.WithString("spelled"))
+	s.add("/long", roost.GET|roost.PUT, nil, roost.WithContentType(roost.Plain), roost.WithString(prose))
+	s.add("/client", all, nil, roost.WithClientTTL())
+	s.add("/lasting", all, nil, roost.WithTTL(time.Hour))
 	s.add("/%7Etilde", roost.GET, nil, roost.WithString("tilde"))
 }
 
@@ -70,6 +74,12 @@ var rows = []row{
 	{"1", "method before the media type", "PUT", "/get", []string{"Content-Type: image/png"}, "x", 405, nil, "problem method-not-registered"},
 	{"1", "Content-Range before the media type", "PUT", "/all", []string{"Content-Type: image/png", "Content-Range: bytes 0-0/1"}, "x", 400, nil, "problem partial-put"},
 	{"1", "media type before the length", "PUT", "/all", []string{"Content-Type: image/png"}, strings.Repeat("x", 2000), 415, nil, "problem media-type-not-accepted"},
+	{"1", "declared length before Roost-TTL", "PUT", "/all", []string{"Roost-Ttl: 5"}, strings.Repeat("x", 2000), 413, nil, "problem content-too-large"},
+	{"1", "media type before Roost-TTL", "PUT", "/all", []string{"Content-Type: image/png", "Roost-Ttl: 5"}, "x", 415, nil, "problem media-type-not-accepted"},
+	{"1", "Roost-TTL before digests", "PUT", "/all", []string{"Roost-Ttl: 5", "Content-Digest: x"}, "x", 400, nil, "problem bad-ttl"},
+	{"1", "Idempotency-Key before digests", "POST", "/all", []string{"Idempotency-Key: \"\"", "Content-Digest: ,"}, "x", 400, nil, "problem bad-idempotency-key"},
+	{"1", "digests before conditions", "PUT", "/all", []string{"Content-Digest: ,", `If-Match: "x"`}, "x", 400, nil, "problem bad-digest"},
+	{"1", "method before Roost-TTL", "DELETE", "/get", []string{"Roost-Ttl: 5"}, "", 405, nil, "problem method-not-registered"},
 	{"1", "repeated field before the method", "FOO", "/all", []string{"Content-Type: a/b", "Content-Type: a/b"}, "", 400, nil, "problem repeated-field"},
 
 	{"4", "a target of 8,000 octets works", "GET", "/all?" + strings.Repeat("q", 7990), nil, "", 200, nil, "hello"},
@@ -79,6 +89,8 @@ var rows = []row{
 	{"4", "a method over 32 octets", strings.Repeat("M", 33), "/all", nil, "", 501, nil, "problem method-unknown"},
 	{"7", "two Content-Type lines", "PUT", "/all", []string{"Content-Type: text/plain", "Content-Type: text/plain"}, "x", 400, nil, "problem repeated-field"},
 	{"7", "two Authorization lines", "GET", "/all", []string{"Authorization: a", "Authorization: b"}, "", 400, nil, "problem repeated-field"},
+	{"7", "two Idempotency-Key lines", "POST", "/all", []string{"Idempotency-Key: k", "Idempotency-Key: k"}, "x", 400, nil, "problem repeated-field"},
+	{"7", "two Roost-TTL lines", "PUT", "/client", []string{"Roost-Ttl: 5", "Roost-Ttl: 5"}, "x", 400, nil, "problem repeated-field"},
 	{"7", "list fields are joined", "GET", "/get", []string{"Accept: text/html", "Accept: , text/plain"}, "", 200, nil, "only get"},
 	{"14", "413 tells the limit, the value and the setting", "PUT", "/all", []string{"Content-Type: text/plain"}, strings.Repeat("x", 1025), 413, []string{"Retry-After"}, `~"limit":1024,"value":1025,"setting":"max-body"`},
 
@@ -147,15 +159,38 @@ var rows = []row{
 	{"31", "the resource's own type is accepted", "PUT", "/svg", []string{"Content-Type: image/svg+xml"}, "<svg/>", 204, nil, ""},
 	{"32", "Vary and Cache-Control", "GET", "/all", nil, "", 200, []string{"Vary: Accept", "Cache-Control: no-cache"}, "hello"},
 	{"32", "the resource's setting", "GET", "/cached", nil, "", 200, []string{"Cache-Control: max-age=60"}, "0"},
+	{"33", "errors are never coded", "GET", "/absent", []string{"Accept-Encoding: gzip, identity;q=0"}, "", 404, []string{"Content-Encoding"}, "problem not-found"},
+	{"33", "lines are joined", "GET", "/long", []string{"Accept-Encoding: br", "Accept-Encoding: gzip"}, "", 200, []string{"Content-Encoding: gzip", "Vary: Accept, Accept-Encoding"}, "~"},
+	{"33", "the answer to PUT is not coded", "PUT", "/long", []string{"Accept-Encoding: gzip", "Prefer: return=representation"}, strings.Repeat("x", 1024), 200, []string{"Content-Encoding"}, strings.Repeat("x", 1024)},
 	{"34", "a content coding", "PUT", "/all", []string{"Content-Encoding: gzip", "Content-Type: text/plain"}, "x", 415, []string{"Accept-Encoding: identity", "Accept"}, "problem coding-not-accepted"},
 	{"34", "identity is none", "PUT", "/all", []string{"Content-Encoding: Identity,", "Content-Type: text/plain"}, "x", 204, nil, ""},
+	{"35", "lines are one dictionary", "PUT", "/all", []string{"Repr-Digest: " + sha256Field("x"), "Repr-Digest: sha-512=1"}, "x", 400, nil, "problem bad-digest"},
+	{"35", "digests in DELETE mean nothing", "DELETE", "/all", []string{"Content-Digest: ,"}, "x", 204, nil, ""},
+	{"35", "wanted of what PUT stored", "PUT", "/all", []string{"Prefer: return=representation", "Want-Repr-Digest: sha-256=1"}, "x", 200, []string{"Repr-Digest: " + sha256Field("x"), "Content-Digest"}, "x"},
+	{"35", "no digest on a 304", "GET", "/all", []string{"If-None-Match: *", "Want-Repr-Digest: sha-256=1"}, "", 304, []string{"Repr-Digest"}, ""},
+	{"35", "no digest on an error", "GET", "/absent", []string{"Want-Content-Digest: sha-256=1"}, "", 404, []string{"Content-Digest"}, "problem not-found"},
+	{"35", "no digest on a stream", "HEAD", "/all", []string{"Accept: text/event-stream", "Want-Repr-Digest: sha-256=1"}, "", 200, []string{"Content-Type: text/event-stream", "Repr-Digest"}, ""},
 	{"40", "Content-Range in PUT", "PUT", "/all", []string{"Content-Range: bytes 0-0/5"}, "x", 400, nil, "problem partial-put"},
+	{"41", "406 at once", "GET", "/get", []string{"If-None-Match: *", "Prefer: wait=20", "Accept: image/png"}, "", 406, []string{"Preference-Applied"}, "problem not-acceptable"},
+	{"41", "404 at once", "GET", "/absent", []string{"If-None-Match: *", "Prefer: wait=20"}, "", 404, []string{"Preference-Applied"}, "problem not-found"},
+	{"41", "405 at once", "GET", "/put", []string{"If-None-Match: *", "Prefer: wait=20"}, "", 405, []string{"Preference-Applied"}, "problem method-not-registered"},
+	{"42", "lines are joined", "HEAD", "/get", []string{"Accept: text/*", "Accept: text/event-stream"}, "", 200, []string{"Content-Type: text/event-stream"}, ""},
+	{"42", "weight 0 and nothing else", "GET", "/get", []string{"Accept: text/event-stream;q=0"}, "", 406, nil, "problem not-acceptable"},
+	{"43", "If-None-Match: *", "GET", "/get", []string{"Accept: text/event-stream", "If-None-Match: *", "Prefer: wait=20"}, "", 304, []string{"Cache-Control: no-store", "Etag", "Preference-Applied"}, ""},
+	{"46", "GET is not registered", "GET", "/put", []string{"Accept: text/event-stream"}, "", 405, []string{"Allow: PUT, OPTIONS"}, "problem method-not-registered"},
 	{"48", "an empty value", "GET", "/empty", nil, "", 200, []string{"Content-Length: 0", "Content-Type: text/html; charset=utf-8"}, ""},
 	{"48", "the validators", "GET", "/all", nil, "", 200, []string{"Etag: ~^\"[a-z0-9-]+\"$", "Last-Modified: ~ GMT$"}, "hello"},
 	{"49", "PUT", "PUT", "/all", nil, "x", 204, []string{"Content-Location: /all", "Etag: ~^\"[a-z0-9-]+\"$", "Last-Modified: ~ GMT$"}, ""},
 	{"50", "POST", "POST", "/post", nil, "x", 201, []string{"Location: ~^/post/[0-9]{5}$", "Etag: ~-", "Last-Modified: ~GMT", "Content-Type: text/plain; charset=utf-8", "Roost-Capacity: ~;limit=100$"}, "~^/post/[0-9]{5}\n$"},
 	{"50", "none added after a last slash", "POST", "/slash/", nil, "x", 201, []string{"Location: ~^/slash/[0-9]{5}$"}, "~^/slash/[0-9]{5}\n$"},
+	{"50", "a key in PUT means nothing", "PUT", "/all", []string{`Idempotency-Key: ""`}, "x", 204, nil, ""},
 	{"51", "DELETE", "DELETE", "/all", nil, "", 204, []string{"Etag", "Last-Modified", "Roost-Capacity: ~^resources="}, ""},
+	{"56", "a part tells when the value ends", "GET", "/lasting", []string{"Range: bytes=0-0"}, "", 206, []string{"Sunset: ~ GMT$"}, "0"},
+	{"56", "a 304 does not", "GET", "/lasting", []string{"If-None-Match: *"}, "", 304, []string{"Sunset"}, ""},
+	{"56", "an error does not", "PUT", "/lasting", []string{`If-Match: "x"`}, "x", 412, []string{"Sunset"}, "problem precondition-failed"},
+	{"56", "POST takes the parent's time", "POST", "/lasting", nil, "x", 201, []string{"Sunset: ~ GMT$"}, "~^/lasting/[0-9]{5}\n$"},
+	{"56", "a time of the resource's own allows no other", "PUT", "/lasting", []string{"Roost-Ttl: 5"}, "x", 400, nil, "problem bad-ttl"},
+	{"56", "HEAD has none", "HEAD", "/client", []string{"Roost-Ttl: 5"}, "", 400, nil, ""},
 }
 
 func manyFields(n int) []string {
