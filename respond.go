@@ -219,7 +219,7 @@ func (q *request) admitContent() step {
 		return q.refuse(p)
 	}
 	if q.whole {
-		return q.act()
+		return q.complete()
 	}
 	if h.expectsContinue() && q.foresee() {
 		return stepReply
@@ -344,6 +344,11 @@ func (q *request) received(content []byte, fault contentFault, count int64, now 
 		return q.refuse(problemBusy.withLimit(q.site.cfg.MaxPendingBytes, 0, "max-pending", "Too much content is being received at once."))
 	}
 	q.content, q.whole = content, true
+	return q.complete()
+}
+
+// complete goes on with a request that is whole, be it without content (rule 35).
+func (q *request) complete() step {
 	if q.head.lines.digested && (q.head.Method == http.MethodPut || q.head.Method == http.MethodPost) {
 		if p := q.checkDigests(); p != nil {
 			return q.refuse(p)

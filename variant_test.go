@@ -252,6 +252,11 @@ func TestDigestsReceived(t *testing.T) {
 				}
 			}
 		}
+		for _, method := range []string{"PUT", "POST"} { // no content has a digest too
+			if a := s.do(method, "/a", "", "Content-Digest: "+sha256Field("y")); a.Status != 400 {
+				t.Errorf("%s without content: %d", method, a.Status)
+			}
+		}
 		if a := s.do("GET", "/a", "", "Content-Digest: "+sha256Field("y")); a.Status != 200 {
 			t.Errorf("GET: %d", a.Status)
 		}
