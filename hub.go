@@ -71,11 +71,14 @@ func (h *hub) remove(w *watcher) {
 	}
 }
 
-// publish adds a change to the history and wakes those whom it concerns.
+// publish adds a change to the history and wakes those whom it concerns. They can read
+// while others are still being woken.
 func (h *hub) publish(c change) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.history.add(c)
+	h.mu.Unlock()
+	h.mu.RLock()
+	defer h.mu.RUnlock()
 	h.wakeLocked(c.entry)
 	if c.kind == Deleted && c.entry.own.Load() != nil {
 		h.wakeAllLocked() // what was made under it answers otherwise now
