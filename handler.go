@@ -22,22 +22,27 @@ type referencePlane struct {
 	own bool
 }
 
-// call is one request on the reference plane.
-type call struct {
+// wire is what a request came by, and its answer goes by.
+type wire struct {
 	plane *referencePlane
 	w     http.ResponseWriter
 	r     *http.Request
+	start time.Time
+	sent  int64 // octets of the answer's content
+}
 
+// call is one request on the reference plane.
+type call struct {
+	wire
 	head    Head
 	request request
 	content contentReader
-	replied bool // the answer was begun
+	replied bool       // the answer was begun
+	stream  *streaming // that the answer is, if it is one
 
 	delivery *delivery   // where the resource has a callback
 	called   bool        // the delivery was handed on
 	fields   http.Header // allFields of the request, once needed
-	start    time.Time
-	sent     int64 // octets of the answer's content
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}
@@ -46,8 +51,12 @@ func (p *referencePlane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := calls.Get().(*call)
 	c.plane, c.w, c.r, c.start = p, w, r, time.Now()
 	c.serve()
+	stream := c.stream
 	*c = call{}
 	calls.Put(c)
+	if stream != nil {
+		stream.serve()
+	}
 }
 
 func (c *call) serve() {
@@ -71,7 +80,7 @@ func (c *call) serve() {
 		case stepWait:
 			step = c.wait()
 		case stepStream:
-			if c.stream() {
+			if c.beginStream() {
 				return
 			}
 			step = stepReply
@@ -153,10 +162,13 @@ func (c *call) recover() {
 
 // settle ends the call: it tells the observer and the callback, and gives back
 // what the call held, whatever panics. The content stays in the budget while the
-// connection waits for callbacks.
+// connection waits for callbacks. A stream has told its callback, and ends by itself.
 func (c *call) settle() {
 	defer func() { c.plane.server.pending.give(c.content.reserved) }()
 	defer c.request.end()
+	if c.stream != nil {
+		return
+	}
 	defer c.deliver()
 	if c.plane.server.cfg.Observer != nil {
 		c.observe()
@@ -198,16 +210,16 @@ var closeLine = []string{"close"}
 
 // write is false when the client is gone, or takes nothing; net/http closes the connection
 // then.
-func (c *call) write(body []byte) bool {
+func (o *wire) write(body []byte) bool {
 	for len(body) > 0 {
 		part := body[:min(len(body), writeStep)]
-		n, err := c.w.Write(part)
-		c.sent += int64(n)
+		n, err := o.w.Write(part)
+		o.sent += int64(n)
 		if err != nil {
 			return false
 		}
 		if body = body[len(part):]; len(body) > 0 {
-			c.boundWrite()
+			o.boundWrite()
 		}
 	}
 	return true
@@ -215,12 +227,12 @@ func (c *call) write(body []byte) bool {
 
 // boundWrite gives the client Timeouts.Write to take what is written next. A stream
 // of HTTP/2 can stand still while its connection does not.
-func (c *call) boundWrite() {
-	if c.plane.own && c.r.ProtoMajor == 1 {
+func (o *wire) boundWrite() {
+	if o.plane.own && o.r.ProtoMajor == 1 {
 		return
 	}
-	if limit := c.plane.server.cfg.Timeouts.Write; limit > 0 {
-		http.NewResponseController(c.w).SetWriteDeadline(time.Now().Add(limit))
+	if limit := o.plane.server.cfg.Timeouts.Write; limit > 0 {
+		http.NewResponseController(o.w).SetWriteDeadline(time.Now().Add(limit))
 	}
 }
 
@@ -282,16 +294,26 @@ func (c *call) exchange() *Exchange {
 
 func (c *call) observe() {
 	q := &c.request
-	rec := RequestRecord{
-		Method: c.head.Method, URI: c.head.URI, Query: c.head.Query,
-		Header: c.allFields(), Body: q.content, NewURI: q.newURI, Status: c.status(),
-		Proto: c.r.Proto, Peer: c.r.RemoteAddr, TLS: c.r.TLS,
-		Start: c.start, Duration: time.Since(c.start), Sent: c.sent,
-	}
-	if q.entry != nil {
-		rec.URI = q.entry.uri
-	}
+	rec := c.record(c.uri(), c.head.Query, c.status())
+	rec.Header, rec.Body, rec.NewURI = c.allFields(), q.content, q.newURI
 	c.plane.server.cfg.Observer.Request(&rec)
+}
+
+// uri is that of the resource as the program wrote it, else the request's normal form.
+func (c *call) uri() string {
+	if c.request.entry != nil {
+		return c.request.entry.uri
+	}
+	return c.head.URI
+}
+
+// record begins what the observer is told.
+func (o *wire) record(uri, query string, status int) RequestRecord {
+	return RequestRecord{
+		Method: o.r.Method, URI: uri, Query: query, Status: status,
+		Proto: o.r.Proto, Peer: o.r.RemoteAddr, TLS: o.r.TLS,
+		Start: o.start, Duration: time.Since(o.start), Sent: o.sent,
+	}
 }
 
 // status is that of the answer; where http.ErrAbortHandler kept one from being made,
@@ -303,20 +325,23 @@ func (c *call) status() int {
 // allFields are the request's field lines, with those that net/http keeps apart
 // (rule 57).
 func (c *call) allFields() http.Header {
-	if c.fields != nil {
-		return c.fields
+	if c.fields == nil {
+		c.fields = allFields(c.r)
 	}
-	all := c.r.Header.Clone()
+	return c.fields
+}
+
+func allFields(r *http.Request) http.Header {
+	all := r.Header.Clone()
 	if all == nil {
 		all = make(http.Header)
 	}
-	if c.r.Host != "" {
-		all["Host"] = []string{c.r.Host}
+	if r.Host != "" {
+		all["Host"] = []string{r.Host}
 	}
-	if len(c.r.TransferEncoding) > 0 {
-		all["Transfer-Encoding"] = c.r.TransferEncoding
+	if len(r.TransferEncoding) > 0 {
+		all["Transfer-Encoding"] = r.TransferEncoding
 	}
-	c.fields = all
 	return all
 }
 

@@ -93,7 +93,7 @@ type RequestRecord struct {
 	URI    string // as in Exchange; the normal form where no resource was found
 	Query  string
 	Header http.Header // read-only
-	Body   []byte      // what was received whole
+	Body   []byte      // what was received whole; none with an event stream
 	NewURI string      // of the resource that a POST created
 	Status int
 	Proto  string // "HTTP/1.1"

@@ -37,10 +37,15 @@ func (c *call) wait() step {
 
 // watch begins to watch what the request is about.
 func (c *call) watch() (signal, bool) {
-	signal := make(signal, 1)
 	w := &c.request.watch
+	return w.begin(&c.plane.server.site.hub)
+}
+
+// begin begins to wake a goroutine of a request.
+func (w *watcher) begin(h *hub) (signal, bool) {
+	signal := make(signal, 1)
 	w.wake, w.guest = signal.wake, true
-	return signal, c.plane.server.site.hub.add(w)
+	return signal, h.add(w)
 }
 
 // noRoomToWatch refuses one watcher too many (rule 46).
@@ -52,59 +57,107 @@ func (q *request) noRoomToWatch() step {
 
 // unbind takes away the time limits that a server before this one may have set for the
 // request: it may wait for long.
-func (c *call) unbind() {
-	if c.plane.own && c.r.ProtoMajor == 1 {
+func (o *wire) unbind() {
+	if o.plane.own && o.r.ProtoMajor == 1 {
 		return // net/http sets none there
 	}
-	rc := http.NewResponseController(c.w)
+	rc := http.NewResponseController(o.w)
 	rc.SetReadDeadline(time.Time{})
 	rc.SetWriteDeadline(time.Time{})
 }
 
-// stream sends events until the stream ends. It is false, and there is another answer, if
+// streaming is a stream that was begun. It is all that is kept while the stream goes on, as
+// there may be thousands, silent for long: the call is another request's by then, and the
+// content that a client may have sent is dropped.
+type streaming struct {
+	wire
+	watch  watcher
+	signal signal
+	feed   feed
+	called bool // the callback was told
+
+	uri, query string // for the observer
+}
+
+// beginStream sends the head of a stream. It is false, and there is another answer, if
 // there was no room for it.
-func (c *call) stream() bool {
+func (c *call) beginStream() bool {
 	q := &c.request
-	signal, ok := c.watch()
-	if !ok {
+	s := &streaming{watch: q.watch, feed: q.feed, uri: c.uri(), query: c.head.Query}
+	hub := &c.plane.server.site.hub
+	var ok bool
+	if s.signal, ok = s.watch.begin(hub); !ok {
 		q.noRoomToWatch()
 		return false
 	}
-	defer c.plane.server.site.hub.remove(&q.watch)
-	rc := http.NewResponseController(c.w)
+	defer func() {
+		if c.stream == nil { // something panicked
+			hub.remove(&s.watch)
+		}
+	}()
 	c.sendHead(&q.reply)
 	c.callBack()
-	silence := time.NewTimer(heartbeatAfter)
+	s.wire, s.called = c.wire, c.called
+	c.stream = s
+	return true
+}
+
+// serve sends events until the stream ends.
+func (s *streaming) serve() {
+	defer s.end()
+	rc := http.NewResponseController(s.w)
+	quiet := time.Now() // since when
+	silence := time.AfterFunc(heartbeatAfter, s.signal.wake)
 	defer silence.Stop()
 	for {
-		octets, last := q.feed.next(time.Now())
+		now := time.Now()
+		octets, last := s.feed.next(now)
+		if len(octets) == 0 && !last && now.Sub(quiet) >= heartbeatAfter {
+			octets = heartbeat
+		}
 		if len(octets) > 0 {
-			c.boundWrite()
-			if !c.write(octets) {
-				return true
+			s.boundWrite()
+			if !s.write(octets) {
+				return
 			}
+			quiet = now
+			silence.Reset(heartbeatAfter)
 		}
 		if last {
-			return true
+			return
 		}
-		if len(octets) > 0 {
-			silence.Reset(heartbeatAfter)
-			continue
+		if len(octets) == 0 && !s.rest(rc) {
+			return
 		}
-		if rc.Flush() != nil {
-			return true
-		}
-		c.unbind()
-		select {
-		case <-signal:
-		case <-silence.C:
-			c.boundWrite()
-			if !c.write(heartbeat) {
-				return true
-			}
-			silence.Reset(heartbeatAfter)
-		case <-c.r.Context().Done():
-			return true
-		}
+	}
+}
+
+// rest sends what was written, and waits for more to tell. It is false when the client is
+// gone.
+func (s *streaming) rest(rc *http.ResponseController) bool {
+	if rc.Flush() != nil {
+		return false
+	}
+	s.unbind()
+	select {
+	case <-s.signal:
+		return true
+	case <-s.r.Context().Done():
+		return false
+	}
+}
+
+// end tells the observer, and keeps the connection from its next request while the queue
+// of callbacks is full.
+func (s *streaming) end() {
+	server := s.plane.server
+	server.site.hub.remove(&s.watch)
+	if s.called && s.r.ProtoMajor == 1 {
+		defer server.courier.pause()
+	}
+	if o := server.cfg.Observer; o != nil {
+		rec := s.record(s.uri, s.query, http.StatusOK)
+		rec.Header = allFields(s.r)
+		o.Request(&rec)
 	}
 }

@@ -345,6 +345,52 @@ func TestStreamEnds(t *testing.T) {
 	})
 }
 
+// A stream is told to the observer when it has ended.
+func TestStreamIsObserved(t *testing.T) {
+	eachTransport(t, func(t *testing.T, tr transport) {
+		o := new(observed)
+		s := tr.start(t, roost.Config{Observer: o})
+		r := s.add("/a", roost.GET|roost.DELETE, nil)
+		e := s.watch("/a?q=1", "X-Field: x")
+		e.expect(event{Data: "0"})
+		_, err := r.SetValue(t.Context(), []byte("next"))
+		must(err)
+		e.expect(event{Data: "next"})
+		s.do("DELETE", "/a", "").expect(t, 204, "")
+		e.expect(event{Name: "delete"})
+		e.expectEnd()
+		await(t, func() bool { o.mu.Lock(); defer o.mu.Unlock(); return len(o.requests) == 2 })
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		got, deleted := o.requests[0], o.requests[1]
+		if got.Method != "GET" {
+			got, deleted = deleted, got // DELETE may be answered after it
+		}
+		if got.Method != "GET" || got.URI != "/a" || got.Query != "q=1" || got.Status != 200 || got.Header.Get("X-Field") != "x" ||
+			got.Header.Get("Host") == "" || got.Peer == "" || (got.TLS != nil) != tr.tls || got.Start.After(deleted.Start) || got.Duration <= 0 {
+			t.Errorf("GET is %+v", got)
+		}
+		if least := len("retry: 2000\n\ndata: 0\n\ndata: next\n\nevent: delete\ndata:\n\n"); got.Sent < int64(least) {
+			t.Errorf("%d octets were sent; there were more than %d", got.Sent, least)
+		}
+	})
+}
+
+// What a client sends with the GET of a stream does not take room while the stream lasts.
+func TestStreamHoldsNoContent(t *testing.T) {
+	eachTransport(t, func(t *testing.T, tr transport) {
+		s := tr.start(t, roost.Config{})
+		s.add("/a", roost.GET, nil)
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.base+"/a", strings.NewReader("content"))
+		must(err)
+		req.Header.Set("Accept", "text/event-stream")
+		resp, err := s.client.Do(req)
+		must(err)
+		defer resp.Body.Close()
+		await(t, func() bool { return roost.Watchers(s.Server) == 1 && roost.Pending(s.Server) == 0 })
+	})
+}
+
 // await waits for what another goroutine does.
 func await(t testing.TB, done func() bool) {
 	t.Helper()
