@@ -26,6 +26,7 @@ fuzz: .tmp ## fuzz each target for FUZZTIME (60s)
 bench: .tmp ## measure against bare net/http (bench/README.md)
 	$(GO) test -run '^$$' -bench . ./bench
 	$(GO) run ./bench/cpu
+	$(GO) run ./bench/watch -watchers 2000 -few 500 -turns 1
 
 dist: .tmp ## build the release files into dist/, as VERSION
 	@$(GO) run -C tools ./dist -version '$(VERSION)'

@@ -1,8 +1,10 @@
 package bench_test
 
 import (
+	"bufio"
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -53,6 +55,53 @@ func TestSameOctets(t *testing.T) {
 			t.Errorf("Roost:\n%s\nbare:\n%s", got, want)
 		}
 	}
+}
+
+// TestSameStream says the same of the event streams.
+func TestSameStream(t *testing.T) {
+	roost, bare := streamed(t, newRoost(t)), streamed(t, bench.BareHub())
+	if roost != bare {
+		t.Errorf("Roost:\n%s\nbare:\n%s", roost, bare)
+	}
+}
+
+// streamed is what goes over the wire up to the event of a PUT.
+func streamed(t *testing.T, h http.Handler) string {
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	io.WriteString(conn, "GET "+bench.URI+" HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n")
+	in := bufio.NewReader(conn)
+	begin := upTo(t, in, "data: "+bench.Value+"\n\n\r\n")
+	req, err := http.NewRequestWithContext(t.Context(), "PUT", s.URL+bench.URI, strings.NewReader("next"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	octets := begin + upTo(t, in, "data: next\n\n\r\n")
+	octets = regexp.MustCompile(`(?m)^id: [a-z2-7]{13}-\d+$`).ReplaceAllString(octets, "id: epoch-revision")
+	octets = regexp.MustCompile(`retry: \d{4}`).ReplaceAllString(octets, "retry: time")
+	return maskVariable([]byte(octets))
+}
+
+func upTo(t *testing.T, in *bufio.Reader, end string) (octets string) {
+	t.Helper()
+	for !strings.HasSuffix(octets, end) {
+		line, err := in.ReadString('\n')
+		if octets += line; err != nil {
+			t.Fatalf("%q, then %v", octets, err)
+		}
+	}
+	return octets
 }
 
 // maskVariable replaces what differs from run to run, and keeps its length. The
