@@ -540,7 +540,7 @@ func TestWatchersLeave(t *testing.T) {
 // Values that a slow reader has not taken fold into the newest, which is not lost.
 func TestSlowWatcher(t *testing.T) {
 	eachTransport(t, func(t *testing.T, tr transport) {
-		s := tr.start(t, roost.Config{})
+		s := tr.start(t, roost.Config{Timeouts: roost.Timeouts{Write: -1}}) // the reader is slower than any limit
 		r := s.add("/a", roost.GET, nil, roost.WithContentType(roost.Plain))
 		e := s.watch("/a")
 		const values, size = 1500, 64 << 10
