@@ -11,16 +11,20 @@ const heartbeatAfter = 15 * time.Second
 // wait holds a long poll (rule 41) until there is an answer.
 func (c *call) wait() step {
 	q := &c.request
-	signal, ok := c.watch()
+	hub := &c.plane.server.site.hub
+	// A poll may go on as a stream, which watches something else: what the hub has is not
+	// the request's.
+	watch := q.watch
+	signal, ok := watch.begin(hub)
 	if !ok {
 		return q.noRoomToWatch()
 	}
-	defer c.plane.server.site.hub.remove(&q.watch)
+	defer hub.remove(&watch)
 	c.unbind()
 	timer := time.NewTimer(q.patience)
 	defer timer.Stop()
 	// A change may have come before it was watched.
-	step := q.changed(time.Now(), c.plane.server.site.hub.isStopped())
+	step := q.changed(time.Now(), hub.isStopped())
 	for step == stepWait {
 		over := false
 		select {
@@ -30,15 +34,9 @@ func (c *call) wait() step {
 		case <-c.r.Context().Done():
 			over = true
 		}
-		step = q.changed(time.Now(), over || c.plane.server.site.hub.isStopped())
+		step = q.changed(time.Now(), over || hub.isStopped())
 	}
 	return step
-}
-
-// watch begins to watch what the request is about.
-func (c *call) watch() (signal, bool) {
-	w := &c.request.watch
-	return w.begin(&c.plane.server.site.hub)
 }
 
 // begin begins to wake a goroutine of a request.

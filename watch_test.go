@@ -449,6 +449,28 @@ func TestLongPoll(t *testing.T) {
 	})
 }
 
+// Rules 41, 42: a poll goes on as a stream where the value's new type makes that what is
+// wanted, and what it held is given back once.
+func TestPollBecomesStream(t *testing.T) {
+	eachTransport(t, func(t *testing.T, tr transport) {
+		s := tr.start(t, roost.Config{})
+		r := s.add("/a", all, nil, roost.WithContentType(roost.Plain))
+		fields := []string{"Accept: text/event-stream;q=0.5, text/plain", "Prefer: wait=20", "If-None-Match: " + s.tag("/a")}
+		var polls sync.WaitGroup
+		for range 20 {
+			polls.Go(func() { s.watch("/a", fields...).expect(event{Data: "{}"}) })
+		}
+		await(t, func() bool { return roost.Watchers(s.Server) == 20 })
+		for range 100 {
+			_, err := r.SetRepresentation(t.Context(), []byte("{}"), roost.JSON)
+			must(err)
+		}
+		polls.Wait()
+		s.do("DELETE", "/a", "")
+		await(t, func() bool { return roost.Watchers(s.Server) == 0 })
+	})
+}
+
 // Rule 41: what does not wait.
 func TestPollsAtOnce(t *testing.T) {
 	s := start(t, roost.Config{})
