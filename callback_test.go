@@ -105,6 +105,22 @@ func TestCallbackArguments(t *testing.T) {
 	}
 }
 
+// Rule 57: a POST that was refused made nothing, whatever refused it.
+func TestRefusedPostHasNoNewURI(t *testing.T) {
+	s := start(t, roost.Config{})
+	told := newRecorder()
+	r := s.add("/a", all, told.callback)
+	s.do("POST", "/a", "x", `If-Match: "other"`).expectProblem(t, 412, "precondition-failed")
+	s.do("POST", "/a", "x", "Expect: 100-continue", "Content-Digest: sha-256=:AAAA:")
+	must(r.RegisterHook(roost.POST, func(context.Context, *roost.Exchange) roost.Decision { return roost.Decision{Status: 403} }))
+	s.do("POST", "/a", "x").expectProblem(t, 403, "refused")
+	for _, e := range told.wait(t, 3) {
+		if e.NewURI != "" {
+			t.Errorf("%d with the new URI %s", e.Status, e.NewURI)
+		}
+	}
+}
+
 // Rule 57: nobody is told of these.
 func TestNoCallback(t *testing.T) {
 	s := start(t, roost.Config{})

@@ -643,7 +643,6 @@ func (q *request) notCommitted(err error) step {
 	if errors.As(err, &failed) {
 		return q.conditionFailed(failed)
 	}
-	q.newURI = ""
 	switch {
 	case errors.Is(err, store.ErrFull):
 		return q.refuse(problemFull.with("The store has no room for this change."), q.withCapacity()...)
@@ -661,7 +660,6 @@ func (q *request) notCommitted(err error) step {
 }
 
 func (q *request) conditionFailed(failed *store.ConditionError) step {
-	q.newURI = ""
 	switch failed.Condition.Op {
 	case store.OpCountBelow:
 		if failed.Condition.Key.Space == replySpace {
@@ -747,6 +745,7 @@ func (q *request) failed() step {
 
 // refuse answers with a problem (rules 28, 52).
 func (q *request) refuse(p *Problem, fields ...Field) step {
+	q.newURI = "" // of a child that was not made
 	body, mediaType := p.render(q.head.Header.Values("Accept"))
 	all := append([]Field{
 		nosniff, noStore,
