@@ -34,16 +34,18 @@ func newConnections(cfg *Config) *connections {
 	return c
 }
 
-// requested notes that a first request came by a connection. net/http calls it for
-// every change of a connection's state.
-func (c *connections) requested(nc net.Conn, state http.ConnState) {
-	if state != http.StateActive {
-		return
-	}
+// changed notes that a first request came by a connection, and whether it is idle. net/http
+// calls it for every change of a connection's state.
+func (c *connections) changed(nc net.Conn, state http.ConnState) {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
 	}
-	if conn, ok := nc.(*conn); ok && !conn.requested.Load() {
+	conn, ok := nc.(*conn)
+	if !ok || state == http.StateClosed {
+		return
+	}
+	conn.idle.Store(state == http.StateIdle)
+	if state == http.StateActive && !conn.requested.Load() {
 		conn.requested.Store(true)
 	}
 }
@@ -151,6 +153,7 @@ type conn struct {
 	received, sent atomic.Int64
 	writeUntil     atomic.Pointer[time.Time] // the deadline of writes in force
 	requested      atomic.Bool               // a request came
+	idle           atomic.Bool               // the last answer is written, and no request has begun
 	reading        atomic.Bool               // another goroutine waits for input
 	ended          atomic.Bool               // input is at its end
 	closeOnce      sync.Once
@@ -232,10 +235,10 @@ func (c *conn) Close() error {
 }
 
 // lingers says whether an answer may still be on its way to a client that has not
-// ended its side. A connection that somebody is reading from is idle, or closed by
-// the program, and has none.
+// ended its side. A connection that is idle has none, nor has one that somebody is reading
+// from, which the program closed.
 func (c *conn) lingers() bool {
-	return c.sent.Load() > 0 && !c.ended.Load() && !c.reading.Load() && !c.all.rushed.Load()
+	return c.sent.Load() > 0 && !c.idle.Load() && !c.ended.Load() && !c.reading.Load() && !c.all.rushed.Load()
 }
 
 func (c *conn) linger() {

@@ -63,7 +63,7 @@ func (l *listening) prepare(s *Server) error {
 			PingTimeout:                   max(0, t.Write),
 			WriteByteTimeout:              max(0, t.Write),
 		},
-		ConnState: l.conns.requested,
+		ConnState: l.conns.changed,
 	}
 	l.http.RegisterOnShutdown(l.conns.closeUnused)
 	return nil
