@@ -56,7 +56,8 @@ type Config struct {
 	// MaxBodyBytes is the longest content a request may bring: 1 MiB by default.
 	MaxBodyBytes int64
 
-	// MaxPendingBytes bounds the contents being received together: by default 64
+	// MaxPendingBytes bounds the contents being received together, with the pages of the
+	// index being sent: by default 64
 	// MiB, or four times MaxBodyBytes where that is more. A request beyond it is
 	// answered 503. It must be more than MaxBodyBytes.
 	MaxPendingBytes int64
@@ -85,7 +86,9 @@ type Config struct {
 	MaxRemembered int
 
 	// Index has the server answer GET of a path that ends in "/" and is no resource with
-	// what is below it (rule 47), to everybody who may GET that.
+	// what is below it (rule 47), to everybody who may GET that: what has GET registered and
+	// no hook for it. A Gate is asked about the path alone, so one that refuses a resource has to
+	// refuse the paths above it too.
 	Index bool
 
 	// Timeouts bound how long a client may take.

@@ -140,7 +140,8 @@ func (c *call) commit() step {
 // ask has the program's hook decide, also for a client that only ended its side.
 func (c *call) ask() step {
 	q := &c.request
-	d, err := c.plane.server.hooks.run(context.WithoutCancel(c.r.Context()), q.hook, c.exchange())
+	c.unbind()
+	d, err := c.plane.server.hooks.run(context.WithoutCancel(c.r.Context()), q.hook.hook, c.exchange())
 	return q.decided(d, err, time.Now())
 }
 
@@ -164,7 +165,7 @@ func (c *call) recover() {
 // what the call held, whatever panics. The content stays in the budget while the
 // connection waits for callbacks. A stream has told its callback, and ends by itself.
 func (c *call) settle() {
-	defer func() { c.plane.server.pending.give(c.content.reserved) }()
+	defer func() { c.plane.server.pending.give(c.content.reserved + c.request.reserved) }()
 	defer c.request.end()
 	if c.stream != nil {
 		return

@@ -8,6 +8,7 @@ type change struct {
 	kind     ChangeKind
 	rep      *Representation // nil when the resource was removed
 	revision uint64
+	shown    bool // the index could tell of the resource then
 }
 
 // Changes that only those who may see a resource by GET are told of: its registration
@@ -21,7 +22,7 @@ const (
 // to start over, and is all the memory that slow readers cost together.
 const (
 	maxHistory      = 4 << 10
-	maxHistoryBytes = 8 << 20 // of values
+	maxHistoryBytes = 16 << 20 // as size counts
 )
 
 // history is the newest changes, numbered one after the other. It is guarded by the hub.
@@ -66,12 +67,13 @@ func (h *history) drop() {
 	h.first++
 }
 
-// size is what a change keeps in memory beside itself.
+// size is what a change may keep in memory beside itself: the value, coded as well, and as an
+// event.
 func size(c *change) int {
 	if c.rep == nil {
 		return 0
 	}
-	return len(c.rep.value)
+	return 4*len(c.rep.value) + len(c.rep.encoded)
 }
 
 // restart forgets everything. No place from before is one in the new history.

@@ -54,24 +54,30 @@ func (r *Resource) RegisterHook(methods Method, hook Hook) error {
 	if _, err := r.Representation(); err != nil {
 		return r.fail(op, ErrNotExist, nil)
 	}
-	if hook == nil || methods == 0 {
-		r.entry.hooked.Store(nil)
-		return nil
+	var now *hooked
+	if hook != nil && methods != 0 {
+		r.server.site.hooks.Store(true)
+		now = &hooked{methods, hook}
 	}
-	r.server.site.hooks.Store(true)
-	r.entry.hooked.Store(&hooked{methods, hook})
+	before := r.entry.hooked.Swap(now)
+	if before.has(GET) || now.has(GET) {
+		// Others may see it by the index now, or not any more, and what was made under it.
+		r.server.site.hub.startOver()
+	}
 	return nil
 }
 
+func (h *hooked) has(m Method) bool { return h != nil && h.methods.Has(m) }
+
 // hookOf is the hook to be asked about a method of e; nil if there is none.
-func (g *registry) hookOf(e *entry, m Method) Hook {
+func (g *registry) hookOf(e *entry, m Method) *hooked {
 	if !g.hooks.Load() {
 		return nil
 	}
 	for {
 		if h := e.hooked.Load(); h != nil {
 			if h.methods.Has(m) {
-				return h.hook
+				return h
 			}
 			return nil
 		}
@@ -86,13 +92,15 @@ func (g *registry) hookOf(e *entry, m Method) Hook {
 	}
 }
 
-// ask says whether the program's hook is still to be asked.
+// ask says whether the program's hook is still to be asked: once, unless it is another one
+// by now.
 func (q *request) ask() bool {
-	if q.asked {
+	h := q.site.hookOf(q.entry, verbs[q.head.Method].method)
+	if h == nil || h == q.asked {
 		return false
 	}
-	q.hook = q.site.hookOf(q.entry, verbs[q.head.Method].method)
-	return q.hook != nil
+	q.hook = h
+	return true
 }
 
 // What comes of a hook beside its decision.
@@ -104,7 +112,7 @@ var (
 
 // decided takes the hook's decision, and carries the request on.
 func (q *request) decided(d Decision, err error, now time.Time) step {
-	q.now, q.asked = now, true
+	q.now, q.asked, q.decision = now, q.hook, Decision{}
 	limit := int64(q.site.cfg.Timeouts.Hook / time.Second)
 	switch {
 	case errors.Is(err, errHookBusy):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -297,6 +298,46 @@ func TestHookOfHalfClosed(t *testing.T) {
 	}
 }
 
+// A poll that is held is asked about again when the hook is another one.
+func TestHookWhileHeld(t *testing.T) {
+	s := start(t, roost.Config{})
+	r := s.add("/a", all, nil, roost.WithContentType(roost.Plain))
+	let := func(context.Context, *roost.Exchange) roost.Decision { return roost.Decision{} }
+	must(r.RegisterHook(roost.GET, let))
+	tag := s.tag("/a")
+	polled := make(chan answer, 1)
+	go func() {
+		a, err := s.try("GET", "/a", "", "If-None-Match: "+tag, "Prefer: wait=20")
+		must(err)
+		polled <- a
+	}()
+	await(t, func() bool { return roost.Watchers(s.Server) == 1 })
+	must(r.RegisterHook(roost.GET, func(context.Context, *roost.Exchange) roost.Decision { return roost.Decision{Status: 403} }))
+	_, err := r.SetValue(t.Context(), []byte("secret"))
+	must(err)
+	if a := <-polled; a.Status != 403 || strings.Contains(a.Body, "secret") {
+		t.Errorf("%+v", a)
+	}
+}
+
+// The limit that a server before this one has for its answers is not one for hooks.
+func TestHookBehindServer(t *testing.T) {
+	s := start(t, roost.Config{})
+	r := s.add("/a", all, nil)
+	must(r.RegisterHook(all, func(context.Context, *roost.Exchange) roost.Decision {
+		time.Sleep(300 * time.Millisecond)
+		return roost.Decision{}
+	}))
+	outer := httptest.NewUnstartedServer(s.Server)
+	outer.Config.WriteTimeout, outer.Config.ReadTimeout = 100*time.Millisecond, 100*time.Millisecond
+	outer.EnableHTTP2 = true
+	outer.StartTLS()
+	t.Cleanup(outer.Close)
+	s.base, s.client = outer.URL, outer.Client()
+	s.do("GET", "/a", "").expect(t, 200, "0")
+	s.do("PUT", "/a", "x").expect(t, 204, "")
+}
+
 func TestRegisterHookErrors(t *testing.T) {
 	s := newServer(t, roost.Config{})
 	r := add(t, s, "/a", 0, nil)
@@ -336,7 +377,8 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 		same("again", s.do("POST", "/a", "x", key))
 		same("as a bare token", s.do("POST", "/a", "x", "Idempotency-Key: k"))
-		same("type told", s.do("POST", "/a", "x", key, "Content-Type: text/plain"))
+		s.do("PUT", "/a", "y", "Content-Type: application/json")
+		same("after the resource has another type", s.do("POST", "/a", "x", key))
 		same("with a condition that does not hold", s.do("POST", "/a", "x", key, `If-Match: "x"`))
 		location := first.Header.Get("Location")
 		a := s.do("POST", "/a", "x", key, "Prefer: return=representation")
@@ -377,10 +419,10 @@ func TestIdempotencyKey(t *testing.T) {
 			t.Errorf("PUT has no use for it: %+v", a)
 		}
 		statuses := map[int]int{}
-		for _, e := range told.wait(t, 3) { // PUT and DELETE of the child, 422: no callback for what is repeated
+		for _, e := range told.wait(t, 4) { // PUTs, DELETE of the child, 422: no callback for what is repeated
 			statuses[e.Status]++
 		}
-		if statuses[204] != 2 || statuses[422] != 1 {
+		if statuses[204] != 3 || statuses[422] != 1 {
 			t.Errorf("callbacks with %v", statuses)
 		}
 	})

@@ -127,6 +127,17 @@ func (h *hub) wakeAllLocked() {
 func (h *hub) restart(revision uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.restartLocked(revision)
+}
+
+// startOver is restart with what is there now.
+func (h *hub) startOver() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.restartLocked(h.history.newest())
+}
+
+func (h *hub) restartLocked(revision uint64) {
 	h.history.restart(revision)
 	h.wakeAllLocked()
 }

@@ -19,7 +19,7 @@ import (
 const (
 	defaultPage  = 100
 	maxPage      = 1000
-	maxPageBytes = 4 << 20 // of values; one is on a page whatever its length
+	maxPageBytes = 1 << 20 // of values; one is on a page whatever its length
 )
 
 // page is what a request asks of the index.
@@ -84,7 +84,7 @@ func (s *site) shown(path string, p page, now time.Time) (all []*entry, more boo
 		for _, e := range step {
 			rep := e.current.Load()
 			switch {
-			case rep.expired(now), !s.registered(e).methods.Has(GET):
+			case rep.expired(now), !s.visible(e):
 				continue
 			case p.depth > 0 && depth(path, e.key) > p.depth:
 				continue
@@ -100,6 +100,12 @@ func (s *site) shown(path string, p page, now time.Time) (all []*entry, more boo
 		}
 		after = step[len(step)-1].key
 	}
+}
+
+// visible says whether the index may tell of e: GET is registered, and no hook of the
+// program's decides about it, which the index would bypass.
+func (g *registry) visible(e *entry) bool {
+	return g.registered(e).methods.Has(GET) && g.hookOf(e, GET) == nil
 }
 
 // below lists up to listStep entries below path whose keys come after another.
@@ -139,7 +145,7 @@ func (q *request) readIndex() step {
 	json, page := negotiate.Accept(accept, plainJSON), prefersPage(accept)
 	if json == 0 && !page {
 		problem := problemNotAcceptable.with("The index is there as JSON, as a page and as an event stream.")
-		problem.Available = []string{JSON, Text, eventStreamType}
+		problem.Available = []string{JSON, Text, streamType}
 		return q.refuse(problem, varies)
 	}
 	tag := q.site.indexTag(path)
@@ -243,6 +249,10 @@ func (q *request) sendIndex(path string, p page, tag string, asPage bool) step {
 	if asPage {
 		body, mediaType = htmlIndex(wire, path, all, next), "text/html; charset=utf-8"
 	}
+	if q.reserved = int64(len(body)); !q.site.pending.take(q.reserved) {
+		q.reserved = 0
+		return q.refuse(problemBusy.withLimit(q.site.cfg.MaxPendingBytes, 0, "max-pending", "Too many pages of the index are being sent at once."))
+	}
 	fields := []Field{
 		nosniff, varies,
 		{"Content-Type", []string{mediaType}}, {"Content-Length", []string{strconv.Itoa(len(body))}},
@@ -254,7 +264,7 @@ func (q *request) sendIndex(path string, p page, tag string, asPage bool) step {
 	if asPage {
 		fields = append(fields, noScripts)
 	}
-	return q.send(reply{status: http.StatusOK, fields: q.withDigests(fields, body, body), body: body})
+	return q.send(reply{status: http.StatusOK, fields: q.withDigests(fields, newVariant(body, "", nil), body), body: body})
 }
 
 // tell is what the index says of a resource.
@@ -321,8 +331,10 @@ type treeFeed struct {
 	opened  bool
 	asked   string // Last-Event-ID
 	telling bool   // what is there
-	after   string // key of the last one told
+	page    []*entry
+	after   string // key of the last one of the page
 	begun   uint64 // revision at which telling began
+	event   event  // that is being sent
 }
 
 func (s *site) feedTree(path string, fits func(*entry) bool) func(string) feed {
@@ -331,21 +343,22 @@ func (s *site) feedTree(path string, fits func(*entry) bool) func(string) feed {
 	}
 }
 
-// pageOfFeed is how many resources are told of at once, if they are small.
+// pageOfFeed is how many resources are looked up at once.
 const pageOfFeed = 64
 
 func (f *treeFeed) next(now time.Time) ([]byte, bool) {
-	if !f.opened {
+	switch {
+	case !f.opened:
 		f.opened = true
 		return f.open(), false
-	}
-	if f.telling {
+	case f.site.hub.isStopped():
+		return nil, true
+	case !f.event.over():
+		return f.event.next(), false
+	case f.telling:
 		return f.tell(now), false
 	}
 	for {
-		if f.site.hub.isStopped() {
-			return nil, true
-		}
 		c, read := f.cursor.next(f.fits, -1)
 		switch read {
 		case behind:
@@ -354,8 +367,8 @@ func (f *treeFeed) next(now time.Time) ([]byte, bool) {
 		case nothing:
 			return nil, false
 		}
-		if b := f.event(&c); b != nil {
-			return b, false
+		if f.begin(&c) {
+			return f.event.next(), false
 		}
 	}
 }
@@ -376,51 +389,47 @@ func (f *treeFeed) open() []byte {
 }
 
 func (f *treeFeed) startOver() {
-	f.telling, f.after = true, f.path
+	f.telling, f.page, f.after = true, nil, f.path
 	f.cursor, f.begun = f.site.hub.present()
 }
 
 // tell tells of what is there. Only when all is told comes an id: a client that is cut off
 // before starts over.
 func (f *treeFeed) tell(now time.Time) []byte {
-	entries, _ := f.site.shown(f.path, page{limit: pageOfFeed, after: f.after, value: true}, now)
-	var b []byte
-	for _, e := range entries {
-		f.after = e.key
-		rep := e.current.Load()
-		b = append(b, f.line(e, rep, Created)...)
+	if len(f.page) == 0 {
+		f.page, _ = f.site.shown(f.path, page{limit: pageOfFeed, after: f.after}, now)
 	}
-	if len(entries) == 0 {
-		f.telling = false
-		return append(appendEventID(nil, f.site.epoch, f.begun), '\n')
+	if len(f.page) == 0 {
+		f.telling, f.page = false, nil
+		return []byte(eventID(etag(f.site.epoch, f.begun)) + "\n")
 	}
-	return b
+	e := f.page[0]
+	f.page, f.after = f.page[1:], e.key
+	f.event = eventOf(e, e.current.Load(), Created, "")
+	return f.event.next()
 }
 
-// event is a change as an event; nil where the client does not see it.
-func (f *treeFeed) event(c *change) []byte {
+// begin makes an event of a change. It is false where the client does not see it: what was hidden
+// when it happened is not told later either.
+func (f *treeFeed) begin(c *change) bool {
 	kind := c.kind
-	switch kind {
-	case shownKind:
+	switch {
+	case kind == shownKind:
 		kind = Created
-	case hiddenKind:
+	case kind == hiddenKind:
 		kind = Deleted
-	default:
-		if !f.site.registered(c.entry).methods.Has(GET) {
-			return nil
-		}
+	case !c.shown, kind != Deleted && !f.site.visible(c.entry):
+		return false
 	}
-	id := appendEventID(nil, f.site.epoch, c.revision)
-	return append(id, f.line(c.entry, c.rep, kind)...)
+	f.event = eventOf(c.entry, c.rep, kind, eventID(etag(f.site.epoch, c.revision)))
+	return true
 }
 
-// line is the data of an event: one line of JSON.
-func (f *treeFeed) line(e *entry, rep *Representation, kind ChangeKind) []byte {
+func eventOf(e *entry, rep *Representation, kind ChangeKind, id string) event {
 	l := listed{Change: kind, URI: e.key}
-	if kind != Deleted {
-		l.ETag, l.ContentType = rep.etag, rep.meta.Type
-		l.withValue(rep)
+	if kind == Deleted {
+		return lineEvent(id, l, nil)
 	}
-	b := append([]byte("data: "), mustJSON(l)...)
-	return append(b, "\n\n"...)
+	l.ETag, l.ContentType = rep.etag, rep.meta.Type
+	return lineEvent(id, l, rep)
 }

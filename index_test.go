@@ -1,6 +1,7 @@
 package roost_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -157,7 +158,7 @@ func TestIndexPages(t *testing.T) {
 func TestIndexPageIsBounded(t *testing.T) {
 	s := start(t, roost.Config{Index: true})
 	for i := range 10 {
-		s.add(fmt.Sprint("/a/", i), roost.GET, nil, roost.WithContentType(roost.Plain), roost.WithString(strings.Repeat("x", 1<<20)))
+		s.add(fmt.Sprint("/a/", i), roost.GET, nil, roost.WithContentType(roost.Plain), roost.WithString(strings.Repeat("x", 1<<18)))
 	}
 	s.add("/b/huge", roost.GET, nil, roost.WithString(strings.Repeat("x", 5<<20)))
 	a := s.do("GET", "/a/?value=1", "")
@@ -367,4 +368,129 @@ func TestIndexStreamOfChildren(t *testing.T) {
 	if a := s.do("GET", "/a/", ""); a.Status != http.StatusOK || len(a.index(t)) != 2 {
 		t.Errorf("%+v", a)
 	}
+}
+
+// What a hook decides about is not told by the index, which nobody asked the hook about.
+func TestIndexHidesWhatIsHooked(t *testing.T) {
+	s := start(t, roost.Config{Index: true})
+	secret := s.add("/d/a", all, nil, roost.WithContentType(roost.Plain), roost.WithString("secret"))
+	s.add("/d/b", all, nil, roost.WithContentType(roost.Plain))
+	s.do("POST", "/d/a", "kid")
+	e := s.watch("/d/")
+	of := s.watch("/d/a")
+	of.expect(event{Data: "secret"})
+	for range 3 {
+		_, err := e.next()
+		must(err)
+	}
+	must(secret.RegisterHook(roost.GET, func(context.Context, *roost.Exchange) roost.Decision { return roost.Decision{Status: 403} }))
+	of.expectEnd()
+	e.expect(event{Name: "reset"})
+	if got, err := e.next(); err != nil || !strings.Contains(got.Data, `"/d/b"`) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got := uris(s.do("GET", "/d/?value=1", "").index(t)); !slices.Equal(got, []string{"/d/b"}) {
+		t.Errorf("%q", got)
+	}
+	s.do("PUT", "/d/a", "more secret")
+	s.do("PUT", "/d/b", "seen")
+	if got, err := e.next(); err != nil || !strings.Contains(got.Data, "seen") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	must(secret.RegisterHook(0, nil))
+	e.expect(event{Name: "reset"})
+	if got, err := e.next(); err != nil || !strings.Contains(got.Data, `"more secret"`) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Values from before a resource could be read are not told to one who resumes.
+func TestIndexStreamKeepsSecrets(t *testing.T) {
+	s := start(t, roost.Config{Index: true})
+	s.add("/d/a", roost.GET, nil)
+	e := s.watch("/d/")
+	_, err := e.next()
+	must(err)
+	r := s.add("/d/b", 0, nil, roost.WithContentType(roost.Plain), roost.WithString("first secret"))
+	_, err = r.SetValue(t.Context(), []byte("second secret"))
+	must(err)
+	_, err = r.SetValue(t.Context(), []byte("public"))
+	must(err)
+	must(r.RegisterRequestHandler(t.Context(), roost.GET, nil))
+	if got, err := e.next(); err != nil || !strings.Contains(got.Data, "public") {
+		t.Errorf("%+v, %v", got, err)
+	}
+	r.Remove(t.Context())
+	if got, err := e.next(); err != nil || !strings.Contains(got.Data, `"delete"`) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// The end of a parent shows or hides what was made under it: those who watch start over.
+func TestIndexStreamWithoutParent(t *testing.T) {
+	s := start(t, roost.Config{Index: true})
+	parent := s.add("/d/p", roost.POST, nil)
+	s.do("POST", "/d/p", "kid")
+	s.add("/d/z", roost.GET, nil)
+	must(parent.RegisterRequestHandler(t.Context(), all, nil))
+	e := s.watch("/d/")
+	for range 3 {
+		_, err := e.next()
+		must(err)
+	}
+	before := s.do("GET", "/d/p/", "").Header.Get("Etag")
+	must(parent.RegisterRequestHandler(t.Context(), roost.GET, nil))
+	if now := s.do("GET", "/d/p/", "").Header.Get("Etag"); now == before {
+		t.Error("the methods of what is below changed, and the tag did not")
+	}
+	must(parent.Remove(t.Context())) // the child answers POST alone, as when it was made
+	for {
+		got, err := e.next()
+		must(err)
+		if got.Name == "reset" {
+			break
+		}
+	}
+	if got, err := e.next(); err != nil || !strings.Contains(got.Data, `"/d/z"`) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// Shutdown ends a stream that is still telling what is there.
+func TestShutdownWhileTelling(t *testing.T) {
+	s := start(t, roost.Config{Index: true, MaxURI: -1})
+	for i := range 2000 {
+		s.add(fmt.Sprint("/a/", i), roost.GET, nil, roost.WithString(strings.Repeat("x", 8<<10)))
+	}
+	e := s.watch("/a/")
+	_, err := e.next()
+	must(err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for told := 1; ; told++ {
+			if _, err := e.next(); err != nil {
+				if told > 1990 {
+					t.Errorf("all %d were told", told)
+				}
+				return
+			}
+			if told == 3 {
+				must(s.Shutdown(context.Background()))
+			}
+		}
+	}()
+	<-ended
+}
+
+// Pages that are being sent count among what is held at once.
+func TestIndexPagesAreBounded(t *testing.T) {
+	s := start(t, roost.Config{Index: true, MaxBodyBytes: 1, MaxPendingBytes: 1000})
+	s.add("/a/x", roost.GET, nil, roost.WithString("short"))
+	s.add("/b/x", roost.GET, nil, roost.WithString(strings.Repeat("x", 2000)))
+	if n := len(s.do("GET", "/a/?value=1", "").index(t)); n != 1 {
+		t.Error(n)
+	}
+	s.do("GET", "/b/?value=1", "").expectProblem(t, 503, "busy")
+	await(t, func() bool { return roost.Pending(s.Server) == 0 })
 }

@@ -20,7 +20,11 @@ const (
 
 const (
 	formType   = "application/x-www-form-urlencoded"
-	streamType = "text/event-stream"
+	streamType = "text/event-stream" // HTML §9.2
+
+	// maxMediaType is how many octets a media type may have, its parameters included. It is
+	// kept with each value.
+	maxMediaType = 255
 )
 
 // acceptedTypes are the media types that a server takes in PUT and POST.
@@ -55,6 +59,9 @@ func checkType(s string) error {
 	m, err := negotiate.ParseMediaType(s)
 	if err != nil {
 		return fmt.Errorf("content type %q: %w", s, err)
+	}
+	if len(s) > maxMediaType {
+		return fmt.Errorf("content type of %d octets: give one of up to %d", len(s), maxMediaType)
 	}
 	if m.Essence() == streamType {
 		return fmt.Errorf("content type %q is kept for watching a resource; choose another", s)

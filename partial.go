@@ -38,7 +38,7 @@ func (q *request) part(v *variant, fields []Field) bool {
 	}
 	all = append(all, Field{"Content-Range", []string{"bytes " + of}})
 	octets := v.value[first : last+1]
-	q.send(reply{status: http.StatusPartialContent, fields: q.withDigests(all, v.value, octets), body: octets})
+	q.send(reply{status: http.StatusPartialContent, fields: q.withDigests(all, v, octets), body: octets})
 	return true
 }
 

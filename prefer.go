@@ -39,7 +39,7 @@ func (q *request) sendStored(status int, e *entry, revision uint64, fields []Fie
 		}
 	}
 	if status == http.StatusOK {
-		fields = q.withDigests(fields, rep.value, rep.value)
+		fields = q.withDigests(fields, rep.serve(q.site.cfg.ContentSecurityPolicy).plain, rep.value)
 	}
 	return q.send(reply{status: status, fields: append(fields, appliedRepresentation), body: rep.value})
 }

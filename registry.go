@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -317,7 +316,7 @@ func (g *registry) applyHandler(c store.Change, mark any) error {
 	if e == nil || c.Deleted {
 		return nil // goes with its resource
 	}
-	shown := g.registered(e).methods.Has(GET)
+	shown := g.visible(e)
 	own, ok := mark.(*registration)
 	if !ok {
 		var meta handlerMeta
@@ -336,8 +335,9 @@ func (g *registry) applyHandler(c store.Change, mark any) error {
 
 // registeredAnew tells those who watch that what e answers may have changed.
 func (g *registry) registeredAnew(e *entry, shown bool, revision uint64) {
-	now := g.registered(e).methods.Has(GET)
+	now := g.visible(e)
 	g.touch(e, revision)
+	g.touchBelow(e, revision)
 	switch {
 	case shown == now:
 	case g.hasBelow(e):
@@ -361,19 +361,33 @@ func (g *registry) touch(e *entry, revision uint64) {
 	g.tree.touch(e.key, revision)
 }
 
+// touchBelow notes a change of what the resources made under e answer.
+func (g *registry) touchBelow(e *entry, revision uint64) {
+	if g.tree == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tree.touchBelow(folderOf(e.key), revision)
+}
+
 func (g *registry) hasBelow(e *entry) bool {
 	if g.tree == nil {
 		return false
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.tree.below(strings.TrimSuffix(e.key, "/")+"/") != nil
+	return g.tree.below(folderOf(e.key)) != nil
 }
 
 // published tells everybody of a change of a resource, which readers see already.
 func (g *registry) published(c change) {
 	g.touch(c.entry, c.revision)
+	c.shown = g.visible(c.entry)
 	g.hub.publish(c)
+	if c.kind == Deleted && (c.entry.own.Load() != nil || c.entry.hooked.Load() != nil) && g.hasBelow(c.entry) {
+		g.hub.restart(c.revision) // what was made under it may have come or gone with it
+	}
 	if g.observer != nil {
 		g.observer.Change(&ChangeRecord{URI: c.entry.uri, Kind: c.kind, Revision: c.revision})
 	}

@@ -164,10 +164,11 @@ func hashPart[T string | []byte](h hash.Hash, part T) {
 	io.WriteString(h, string(part))
 }
 
-// hashContent is what the same request again has the same of.
+// hashContent is what the same request again has the same of. The type is as it was sent: without
+// one it is that of the resource, which may change meanwhile.
 func (q *request) hashContent() []byte {
 	h := sha256.New()
-	hashPart(h, q.mediaType)
+	hashPart(h, q.head.Header.Get("Content-Type"))
 	h.Write(q.content)
 	return h.Sum(nil)
 }

@@ -101,7 +101,7 @@ type servedValue struct {
 	mediaType negotiate.MediaType
 	modified  int64 // seconds since 1970
 	codable   bool  // a text long enough that a coding may be worth it
-	plain     variant
+	plain     *variant
 	coded     atomic.Pointer[coded]
 }
 
@@ -159,7 +159,7 @@ func (r *Representation) prepare(policy string) *servedValue {
 	case r.meta.foreign():
 		fields = append(fields, Field{"Content-Security-Policy", sandbox})
 	}
-	s.plain = variant{value: r.value, etag: r.etag, fields: fields}
+	s.plain = newVariant(r.value, r.etag, fields)
 	return s
 }
 

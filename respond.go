@@ -22,6 +22,7 @@ type site struct {
 	cfg      Config
 	accepted acceptedTypes
 	gate     Gate
+	pending  *budget
 	stopping atomic.Bool // no resource is found any more
 }
 
@@ -82,9 +83,11 @@ type request struct {
 
 	index bool // of what is below the target, which is no resource
 
-	hook     Hook
-	asked    bool
+	hook     *hooked // to be asked
+	asked    *hooked // that was asked
 	decision Decision
+
+	reserved int64 // of the budget for what is held, by the answer
 
 	txn    store.Txn
 	ifs    [5]store.Condition
@@ -162,7 +165,10 @@ func (q *request) find(v verb) step {
 		}
 		return q.refuse(q.notFound())
 	}
-	q.entry, q.index = e, false // by which a request that was held is answered, too
+	if q.entry != e {
+		q.asked, q.decision = nil, Decision{} // a request that was held came to another life
+	}
+	q.entry, q.index = e, false
 	reg := q.site.registered(q.entry)
 	q.methods = reg.methods
 	if q.head.Method == "OPTIONS" {
@@ -287,7 +293,7 @@ func (q *request) admitType() bool {
 		return true
 	}
 	m, err := negotiate.ParseMediaType(sent)
-	if err != nil {
+	if err != nil || len(sent) > maxMediaType {
 		return false
 	}
 	essence := m.Essence()
@@ -432,7 +438,7 @@ func (q *request) get() step {
 	if q.part(v, fields) {
 		return stepReply
 	}
-	return q.send(reply{status: http.StatusOK, fields: q.withDigests(fields, v.value, v.value), body: v.value})
+	return q.send(reply{status: http.StatusOK, fields: q.withDigests(fields, v, v.value), body: v.value})
 }
 
 // compute is the representation that a hook gives in place of rep. Its entity-tag is a hash

@@ -84,6 +84,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s.storeBlocks = s.store.Info().Blocks
 	s.pending.limit = s.cfg.MaxPendingBytes
+	s.site.pending = &s.pending
 	s.mounted.server = s
 	s.courier = newCourier(s.cfg.MaxQueuedCallbacks, s.cfg.MaxQueuedBytes, s.cfg.Logger)
 	s.site.registry = newRegistry(s.store.Info().Epoch, s.courier, s.cfg)

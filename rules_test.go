@@ -162,6 +162,7 @@ var rows = []row{
 	{"33", "errors are never coded", "GET", "/absent", []string{"Accept-Encoding: gzip, identity;q=0"}, "", 404, []string{"Content-Encoding"}, "problem not-found"},
 	{"33", "lines are joined", "GET", "/long", []string{"Accept-Encoding: br", "Accept-Encoding: gzip"}, "", 200, []string{"Content-Encoding: gzip", "Vary: Accept, Accept-Encoding"}, "~"},
 	{"33", "the answer to PUT is not coded", "PUT", "/long", []string{"Accept-Encoding: gzip", "Prefer: return=representation"}, strings.Repeat("x", 1024), 200, []string{"Content-Encoding"}, strings.Repeat("x", 1024)},
+	{"31", "a media type of more than 255 octets", "PUT", "/all", []string{"Content-Type: text/plain; a=" + strings.Repeat("x", 250)}, "x", 415, nil, "problem media-type-not-accepted"},
 	{"34", "a content coding", "PUT", "/all", []string{"Content-Encoding: gzip", "Content-Type: text/plain"}, "x", 415, []string{"Accept-Encoding: identity", "Accept"}, "problem coding-not-accepted"},
 	{"34", "identity is none", "PUT", "/all", []string{"Content-Encoding: Identity,", "Content-Type: text/plain"}, "x", 204, nil, ""},
 	{"35", "lines are one dictionary", "PUT", "/all", []string{"Repr-Digest: " + sha256Field("x"), "Repr-Digest: sha-512=1"}, "x", 400, nil, "problem bad-digest"},

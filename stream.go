@@ -1,23 +1,17 @@
 package roost
 
 import (
-	"bytes"
-	"encoding/base64"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"roost/internal/condition"
 	"roost/internal/negotiate"
 )
 
-// eventStreamType is the media type of a stream (HTML §9.2).
-const eventStreamType = "text/event-stream"
-
-var eventStream = mustMedia(eventStreamType)
+var eventStream = mustMedia(streamType)
 
 // wantsStream says whether a GET is for the stream rather than for a value of type m
 // (rule 42): Accept names it, and gives it more weight, or as much where m is met by a
@@ -45,14 +39,14 @@ func mentionsStream(accept []string) bool {
 // A feed is what a stream sends. It is asked by one goroutine at a time, and keeps no
 // more than its place.
 type feed interface {
-	// next returns the octets that come next, shared and read-only; none where there is
-	// nothing to tell for now. After those with last set the stream ends.
+	// next returns the octets that come next, read-only and good until it is called again;
+	// none where there is nothing to tell for now. After those with last set the stream ends.
 	next(now time.Time) (octets []byte, last bool)
 }
 
 var streamFields = []Field{
 	nosniff, noStore, varies,
-	{"Content-Type", []string{eventStreamType}},
+	{"Content-Type", []string{streamType}},
 	{"X-Accel-Buffering", []string{"no"}},
 }
 
@@ -83,14 +77,16 @@ type valueFeed struct {
 	site   *site
 	entry  *entry
 	cursor cursor
+	hooked *hooked // that was asked, if one was
 	opened bool
 	asked  string // Last-Event-ID
 	sent   uint64 // revision of the value that was sent last
+	event  event  // that is being sent
 }
 
 func (s *site) feedValue(e *entry) func(string) feed {
 	return func(lastEventID string) feed {
-		f := &valueFeed{site: s, entry: e, asked: lastEventID}
+		f := &valueFeed{site: s, entry: e, hooked: s.hookOf(e, GET), asked: lastEventID}
 		f.cursor, _ = s.hub.present()
 		return f
 	}
@@ -103,9 +99,15 @@ func (f *valueFeed) next(now time.Time) ([]byte, bool) {
 		f.opened = true
 		return f.open(), false
 	}
+	if f.site.hub.isStopped() {
+		return nil, true
+	}
+	if !f.event.over() {
+		return f.event.next(), false
+	}
 	for {
-		if f.site.hub.isStopped() || !f.site.registered(f.entry).methods.Has(GET) {
-			return nil, true
+		if !f.site.registered(f.entry).methods.Has(GET) || f.site.hookOf(f.entry, GET) != f.hooked {
+			return nil, true // the client comes back, and is asked about
 		}
 		c, read := f.cursor.next(f.fits, maxBehind)
 		rep := c.rep
@@ -118,8 +120,7 @@ func (f *valueFeed) next(now time.Time) ([]byte, bool) {
 			rep = f.entry.current.Load()
 		}
 		if rep.revision > f.sent {
-			f.sent = rep.revision
-			return rep.event(), false
+			return f.tell(rep), false
 		}
 		if rep.expired(now) {
 			return deleteEvent(f.site.epoch, rep.revision), true
@@ -128,6 +129,16 @@ func (f *valueFeed) next(now time.Time) ([]byte, bool) {
 			return nil, false
 		}
 	}
+}
+
+// tell begins to tell of a value.
+func (f *valueFeed) tell(rep *Representation) []byte {
+	f.sent = rep.revision
+	if b := rep.event(); b != nil {
+		return b
+	}
+	f.event = valueEvent(rep)
+	return f.event.next()
 }
 
 // open begins the stream, and looks at what the client has seen already.
@@ -161,66 +172,15 @@ func retryLine() []byte {
 }
 
 func deleteEvent(epoch string, revision uint64) []byte {
-	return append(appendEventID([]byte("event: delete\n"), epoch, revision), "data:\n\n"...)
+	return []byte("event: delete\n" + eventID(etag(epoch, revision)) + "data:\n\n")
 }
 
-// appendEventID names a place in the stream: an entity-tag without its quotes.
-func appendEventID(b []byte, epoch string, revision uint64) []byte {
-	b = append(b, "id: "...)
-	b = append(b, epoch...)
-	b = append(b, '-')
-	b = strconv.AppendUint(b, revision, 10)
-	return append(b, '\n')
-}
+// eventID names a place in the stream: an entity-tag without its quotes.
+func eventID(etag string) string { return "id: " + strings.Trim(etag, `"`) + "\n" }
 
 // parseEventID reads an id of this store's.
 func parseEventID(epoch, id string) (uint64, bool) {
 	digits, ok := strings.CutPrefix(id, epoch+"-")
 	revision, err := strconv.ParseUint(digits, 10, 64)
 	return revision, ok && err == nil && (digits == "0" || digits[0] != '0' && digits[0] != '+')
-}
-
-// event is the representation as an event, made once for all who watch.
-func (r *Representation) event() []byte {
-	if b := r.asEvent.Load(); b != nil {
-		return *b
-	}
-	b := r.makeEvent()
-	r.asEvent.Store(&b)
-	return b
-}
-
-func (r *Representation) makeEvent() []byte {
-	id := "id: " + strings.Trim(r.etag, `"`) + "\n"
-	m, _ := negotiate.ParseMediaType(r.meta.Type)
-	if !m.Textual() || !utf8.Valid(r.value) {
-		size := len(id) + len("event: binary\ndata: data:;base64,\n\n") + len(r.meta.Type) + base64.StdEncoding.EncodedLen(len(r.value))
-		b := append(make([]byte, 0, size), id...)
-		b = append(b, "event: binary\ndata: data:"...)
-		b = append(b, r.meta.Type...)
-		b = append(b, ";base64,"...)
-		b = base64.StdEncoding.AppendEncode(b, r.value)
-		return append(b, "\n\n"...)
-	}
-	b := append(make([]byte, 0, len(id)+len(r.value)+len("data: \n\n")), id...)
-	for rest, more := r.value, true; more; {
-		var line []byte
-		line, rest, more = cutLine(rest)
-		b = append(b, "data: "...)
-		b = append(b, line...)
-		b = append(b, '\n')
-	}
-	return append(b, '\n')
-}
-
-// cutLine cuts text at its first CRLF, CR or LF.
-func cutLine(text []byte) (line, rest []byte, more bool) {
-	i := bytes.IndexAny(text, "\r\n")
-	switch {
-	case i < 0:
-		return text, nil, false
-	case text[i] == '\r' && i+1 < len(text) && text[i+1] == '\n':
-		return text[:i], text[i+2:], true
-	}
-	return text[:i], text[i+1:], true
 }

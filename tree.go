@@ -60,6 +60,21 @@ func (t *tree) touch(key string, revision uint64) {
 	})
 }
 
+// touchBelow notes a change of everything below a path.
+func (t *tree) touchBelow(path string, revision uint64) {
+	if t.folders[path] == nil {
+		return
+	}
+	for p, f := range t.folders {
+		if strings.HasPrefix(p, path) {
+			f.last = max(f.last, revision)
+		}
+	}
+}
+
+// folderOf is the path below which a POST to key makes resources.
+func folderOf(key string) string { return strings.TrimSuffix(key, "/") + "/" }
+
 // restart begins again with what is there at a revision. Removals before it are not
 // known, so that every folder counts as changed by it.
 func (t *tree) restart(revision uint64) {

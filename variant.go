@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"roost/internal/digest"
 	"roost/internal/negotiate"
@@ -17,6 +18,21 @@ type variant struct {
 	value  []byte
 	etag   string
 	fields []Field
+	digest [2]atomic.Pointer[string] // by algorithm, made when they are first asked for
+}
+
+func newVariant(value []byte, etag string, fields []Field) *variant {
+	return &variant{value: value, etag: etag, fields: fields}
+}
+
+// digestBy is the digest of the whole variant.
+func (v *variant) digestBy(a digest.Algorithm) string {
+	if d := v.digest[a].Load(); d != nil {
+		return *d
+	}
+	d := a.Field(v.value)
+	v.digest[a].Store(&d)
+	return d
 }
 
 // gzipTag is what the entity-tag of a coded variant ends in.
@@ -29,24 +45,26 @@ const minCoded = 1 << 10
 // coded is the variant in gzip, made when it is first asked for.
 type coded struct {
 	once    sync.Once
-	variant variant
-	smaller bool // by a tenth and more
+	smaller bool     // by a tenth and more
+	variant *variant // if it is
 }
 
 // choose is the variant that Accept-Encoding asks for; nil if there is none.
 func (s *servedValue) choose(h *Head) *variant {
 	if !h.lines.coding {
-		return &s.plain
+		return s.plain
 	}
 	identity, coding := negotiate.Codings(h.Header.Values("Accept-Encoding"))
-	if coding > 0 && (identity == 0 || s.codable && coding >= identity) {
-		c := s.gzip()
-		if c.smaller || identity == 0 {
-			return &c.variant
+	if coding > 0 && s.codable && (identity == 0 || coding >= identity) {
+		if c := s.gzip(); c.smaller {
+			return c.variant
 		}
 	}
-	if identity > 0 {
-		return &s.plain
+	switch {
+	case identity > 0:
+		return s.plain
+	case coding > 0:
+		return s.pack() // rarely asked for, and not worth keeping
 	}
 	return nil
 }
@@ -57,24 +75,31 @@ func (s *servedValue) gzip() *coded {
 	}
 	c := s.coded.Load()
 	c.once.Do(func() {
-		value := compress(s.plain.value)
-		c.smaller = s.codable && len(value) <= len(s.plain.value)-len(s.plain.value)/10
-		c.variant = variant{value: value, etag: strings.TrimSuffix(s.plain.etag, `"`) + gzipTag}
-		c.variant.fields = append(c.variant.fields, s.plain.fields...)
-		for i := range c.variant.fields {
-			f := &c.variant.fields[i]
-			switch f.Name {
-			case "Content-Length":
-				f.Values = []string{strconv.Itoa(len(value))}
-			case "Etag":
-				f.Values = []string{c.variant.etag}
-			case "Vary":
-				*f = variesCoded
-			}
+		v := s.pack()
+		if c.smaller = s.codable && len(v.value) <= len(s.plain.value)-len(s.plain.value)/10; c.smaller {
+			c.variant = v
 		}
-		c.variant.fields = append(c.variant.fields, Field{"Content-Encoding", []string{"gzip"}})
 	})
 	return c
+}
+
+// pack makes the variant in gzip.
+func (s *servedValue) pack() *variant {
+	value := compress(s.plain.value)
+	v := newVariant(value, strings.TrimSuffix(s.plain.etag, `"`)+gzipTag, append([]Field(nil), s.plain.fields...))
+	for i := range v.fields {
+		f := &v.fields[i]
+		switch f.Name {
+		case "Content-Length":
+			f.Values = []string{strconv.Itoa(len(value))}
+		case "Etag":
+			f.Values = []string{v.etag}
+		case "Vary":
+			*f = variesCoded
+		}
+	}
+	v.fields = append(v.fields, Field{"Content-Encoding", []string{"gzip"}})
+	return v
 }
 
 // compressors are kept, as each takes most of a mebibyte.
@@ -92,17 +117,23 @@ func compress(value []byte) []byte {
 }
 
 // withDigests adds the digests that the client wants (rule 35): of the whole variant, and of
-// the octets that are sent.
-func (q *request) withDigests(fields []Field, whole, sent []byte) []Field {
+// the octets of it that are sent.
+func (q *request) withDigests(fields []Field, whole *variant, sent []byte) []Field {
 	h := q.head
 	if !h.lines.wants {
 		return fields
 	}
 	if a, ok := digest.Wanted(h.Header.Values("Want-Repr-Digest")); ok {
-		fields = append(fields[:len(fields):len(fields)], Field{"Repr-Digest", []string{a.Field(whole)}})
+		fields = append(fields[:len(fields):len(fields)], Field{"Repr-Digest", []string{whole.digestBy(a)}})
 	}
 	if a, ok := digest.Wanted(h.Header.Values("Want-Content-Digest")); ok {
-		fields = append(fields[:len(fields):len(fields)], Field{"Content-Digest", []string{a.Field(sent)}})
+		d := ""
+		if len(sent) == len(whole.value) {
+			d = whole.digestBy(a)
+		} else {
+			d = a.Field(sent)
+		}
+		fields = append(fields[:len(fields):len(fields)], Field{"Content-Digest", []string{d}})
 	}
 	return fields
 }
