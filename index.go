@@ -138,10 +138,12 @@ func (q *request) readIndex() step {
 	}
 	accept := h.Header.Values("Accept")
 	path := h.URI
-	watch := watcher{fits: func(e *entry) bool { return isBelow(path, e.key) }}
+	below := func(e *entry) bool { return isBelow(path, e.key) }
 	if wantsStream(accept, plainJSON) && !prefersPage(accept) {
-		return q.stream(watch, q.site.feedTree(path, watch.fits))
+		return q.stream(watcher{fits: below}, q.site.feedTree(path, below))
 	}
+	// Where path becomes a resource, that answers in place of the index.
+	watch := watcher{fits: func(e *entry) bool { return e.key == path || below(e) }}
 	json, page := negotiate.Accept(accept, plainJSON), prefersPage(accept)
 	if json == 0 && !page {
 		problem := problemNotAcceptable.with("The index is there as JSON, as a page and as an event stream.")

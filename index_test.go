@@ -494,3 +494,20 @@ func TestIndexPagesAreBounded(t *testing.T) {
 	s.do("GET", "/b/?value=1", "").expectProblem(t, 503, "busy")
 	await(t, func() bool { return roost.Pending(s.Server) == 0 })
 }
+
+// Rule 41: a poll of the index is answered when its path becomes a resource.
+func TestIndexPollMeetsResource(t *testing.T) {
+	s := start(t, roost.Config{Index: true})
+	s.add("/a/x", roost.GET, nil)
+	polled := make(chan answer, 1)
+	go func() {
+		a, err := s.try("GET", "/a/", "", "If-None-Match: *", "Prefer: wait=25")
+		must(err)
+		polled <- a
+	}()
+	await(t, func() bool { return roost.Watchers(s.Server) == 1 })
+	s.add("/a/", 0, nil)
+	if a := <-polled; a.Status != 405 {
+		t.Errorf("%+v", a)
+	}
+}
