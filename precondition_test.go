@@ -325,3 +325,11 @@ func TestIfRange(t *testing.T) {
 		})
 	}
 }
+
+// Rule 1: no room comes before preconditions, for keys too.
+func TestNoRoomForKeysBeforePreconditions(t *testing.T) {
+	s := start(t, roost.Config{MaxRemembered: 1})
+	s.add("/a", all, nil)
+	s.do("POST", "/a", "x", "Idempotency-Key: one")
+	s.do("POST", "/a", "x", "Idempotency-Key: two", `If-Match: "none"`).expectProblem(t, 507, "full")
+}

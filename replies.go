@@ -112,6 +112,12 @@ func (r *replies) release(name string) {
 	delete(r.running, name)
 }
 
+func (r *replies) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.known)
+}
+
 func (r *replies) lookup(name string) *remembered {
 	r.mu.Lock()
 	defer r.mu.Unlock()

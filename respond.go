@@ -538,6 +538,10 @@ func (q *request) fullUp() bool {
 		q.refuse(q.noMoreResources(), q.withCapacity()...)
 		return true
 	}
+	if limit := q.site.cfg.MaxRemembered; limit > 0 && q.replyName != "" && q.site.replies.count() >= limit {
+		q.refuse(q.noMoreKeys(), q.withCapacity()...)
+		return true
+	}
 	q.child, q.newURI = name, q.childWritten(name)
 	return false
 }
