@@ -142,8 +142,6 @@ func (q *request) readIndex() step {
 	if wantsStream(accept, plainJSON) && !prefersPage(accept) {
 		return q.stream(watcher{fits: below}, q.site.feedTree(path, below))
 	}
-	// Where path becomes a resource, that answers in place of the index.
-	watch := watcher{fits: func(e *entry) bool { return e.key == path || below(e) }}
 	json, page := negotiate.Accept(accept, plainJSON), prefersPage(accept)
 	if json == 0 && !page {
 		problem := problemNotAcceptable.with("The index is there as JSON, as a page and as an event stream.")
@@ -155,12 +153,21 @@ func (q *request) readIndex() step {
 	case failed:
 		return q.refuse(problemPrecondition.with("A condition of the request does not hold for the index, whose entity-tag is weak."), Field{"Etag", []string{tag}})
 	case notModified:
-		if q.hold(watch) {
+		if q.hold(q.site.watchPath(path)) {
 			return stepWait
 		}
 		return q.finish(http.StatusNotModified, nosniff, Field{"Etag", []string{tag}}, Field{"Cache-Control", noCache}, varies)
 	}
 	return q.sendIndex(path, p, tag, page)
+}
+
+// watchPath watches for another answer at path: one that ends in "/" may become a resource,
+// and cease to be one, where there is an index.
+func (s *site) watchPath(path string) watcher {
+	if s.tree == nil || !strings.HasSuffix(path, "/") {
+		return watcher{key: path}
+	}
+	return watcher{fits: func(e *entry) bool { return e.key == path || isBelow(path, e.key) }}
 }
 
 func isBelow(path, key string) bool { return len(key) > len(path) && strings.HasPrefix(key, path) }

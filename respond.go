@@ -426,7 +426,7 @@ func (q *request) get() step {
 	case failed:
 		return q.refusePrecondition(rep)
 	case notModified:
-		if !computed && q.hold(watch) {
+		if !computed && q.hold(q.site.watchPath(q.entry.key)) {
 			return stepWait
 		}
 		return q.answerNotModified(v)
