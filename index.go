@@ -122,11 +122,11 @@ func (g *registry) below(path, after string) []*entry {
 func (g *registry) indexTag(path string) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f := g.tree.below(path)
-	if f == nil {
+	last, ok := g.tree.last(path)
+	if !ok {
 		return ""
 	}
-	return "W/" + etag(g.epoch, f.last)
+	return "W/" + etag(g.epoch, last)
 }
 
 // readIndex answers GET and HEAD of the index.

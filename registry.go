@@ -298,6 +298,7 @@ func (g *registry) add(item *store.Item, rep *Representation, mark any) {
 }
 
 func (g *registry) remove(e *entry, revision uint64) {
+	under := g.lookUnder(e)
 	e.gone.Store(true)
 	g.entries.Delete(e.key)
 	g.expiries.remove(resourceKey(e.key))
@@ -308,6 +309,7 @@ func (g *registry) remove(e *entry, revision uint64) {
 		g.tree.remove(e, g.live)
 	}
 	g.mu.Unlock()
+	g.tellUnder(e, under, revision)
 	g.published(change{entry: e, kind: Deleted, revision: revision})
 }
 
@@ -328,27 +330,73 @@ func (g *registry) applyHandler(c store.Change, mark any) error {
 			own.callback = before.callback
 		}
 	}
+	under := g.lookUnder(e)
 	e.own.Store(own)
+	g.tellUnder(e, under, c.Item.Revision)
 	g.registeredAnew(e, shown, c.Item.Revision)
 	return nil
 }
 
 // registeredAnew tells those who watch that what e answers may have changed.
 func (g *registry) registeredAnew(e *entry, shown bool, revision uint64) {
-	now := g.visible(e)
 	g.touch(e, revision)
-	g.touchBelow(e, revision)
-	switch {
-	case shown == now:
-	case g.hasBelow(e):
-		// What was made under it may have come or gone with it: all start over.
-		g.hub.restart(revision)
-	case now:
-		g.hub.publish(change{entry: e, kind: shownKind, rep: e.current.Load(), revision: revision})
-	default:
-		g.hub.publish(change{entry: e, kind: hiddenKind, rep: e.current.Load(), revision: revision})
-	}
+	g.tellSight(sight{entry: e, shown: shown}, revision)
 	g.hub.wakeAll()
+}
+
+// sight is what a resource answered, and whether the index could tell of it.
+type sight struct {
+	entry   *entry
+	methods Method
+	shown   bool
+}
+
+// lookUnder looks at the resources below e, which may have been made under it and then answer
+// as it does, before that changes.
+func (g *registry) lookUnder(e *entry) (all []sight) {
+	if e.own.Load() == nil && e.hooked.Load() == nil && e.parent == "" || !g.hasBelow(e) {
+		return nil
+	}
+	path := folderOf(e.key)
+	for after := path; ; {
+		step := g.below(path, after)
+		for _, e := range step {
+			if e.own.Load() == nil {
+				all = append(all, sight{e, g.registered(e).methods, g.visible(e)})
+			}
+		}
+		if len(step) < listStep {
+			return all
+		}
+		after = step[len(step)-1].key
+	}
+}
+
+// tellUnder tells of those that answer otherwise since.
+func (g *registry) tellUnder(e *entry, under []sight, revision uint64) {
+	changed := false
+	for _, s := range under {
+		if g.registered(s.entry).methods != s.methods || g.visible(s.entry) != s.shown {
+			changed = true
+			g.tellSight(s, revision)
+		}
+	}
+	if changed {
+		g.reshape(e, revision)
+		g.hub.wakeAll()
+	}
+}
+
+// tellSight tells of a resource that the index can tell of now, or not any more.
+func (g *registry) tellSight(s sight, revision uint64) {
+	kind := hiddenKind
+	switch now := g.visible(s.entry); {
+	case now == s.shown:
+		return
+	case now:
+		kind = shownKind
+	}
+	g.hub.publish(change{entry: s.entry, kind: kind, rep: s.entry.current.Load(), revision: revision})
 }
 
 // touch and hasBelow keep and ask the index.
@@ -361,14 +409,11 @@ func (g *registry) touch(e *entry, revision uint64) {
 	g.tree.touch(e.key, revision)
 }
 
-// touchBelow notes a change of what the resources made under e answer.
-func (g *registry) touchBelow(e *entry, revision uint64) {
-	if g.tree == nil {
-		return
-	}
+// reshape notes in the index that what was made under e answers otherwise.
+func (g *registry) reshape(e *entry, revision uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.tree.touchBelow(folderOf(e.key), revision)
+	g.tree.reshape(folderOf(e.key), revision)
 }
 
 func (g *registry) hasBelow(e *entry) bool {
@@ -385,9 +430,6 @@ func (g *registry) published(c change) {
 	g.touch(c.entry, c.revision)
 	c.shown = g.visible(c.entry)
 	g.hub.publish(c)
-	if c.kind == Deleted && (c.entry.own.Load() != nil || c.entry.hooked.Load() != nil) && g.hasBelow(c.entry) {
-		g.hub.restart(c.revision) // what was made under it may have come or gone with it
-	}
 	if g.observer != nil {
 		g.observer.Change(&ChangeRecord{URI: c.entry.uri, Kind: c.kind, Revision: c.revision})
 	}

@@ -14,6 +14,7 @@ type tree struct {
 type folder struct {
 	count int
 	last  uint64 // revision of the last change below, removals too
+	shape uint64 // revision since which what is below may answer otherwise
 }
 
 func newTree() *tree {
@@ -60,16 +61,22 @@ func (t *tree) touch(key string, revision uint64) {
 	})
 }
 
-// touchBelow notes a change of everything below a path.
-func (t *tree) touchBelow(path string, revision uint64) {
-	if t.folders[path] == nil {
-		return
+// reshape notes that what is below a path answers otherwise since a revision.
+func (t *tree) reshape(path string, revision uint64) {
+	if f := t.folders[path]; f != nil {
+		f.shape = revision
 	}
-	for p, f := range t.folders {
-		if strings.HasPrefix(p, path) {
-			f.last = max(f.last, revision)
-		}
+}
+
+// last is the revision of the last change below path; false if nothing is there.
+func (t *tree) last(path string) (revision uint64, ok bool) {
+	f := t.folders[path]
+	if f == nil {
+		return 0, false
 	}
+	revision = f.last
+	foldersOf(path+"x", func(above string) { revision = max(revision, t.folders[above].shape) })
+	return revision, true
 }
 
 // folderOf is the path below which a POST to key makes resources.
