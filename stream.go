@@ -122,7 +122,8 @@ func (f *valueFeed) next(now time.Time) ([]byte, bool) {
 		if rep.revision > f.sent {
 			return f.tell(rep), false
 		}
-		if rep.expired(now) {
+		// What is there now, as what was found may have been replaced in time.
+		if rep = f.entry.current.Load(); rep.expired(now) {
 			return deleteEvent(f.site.epoch, rep.revision), true
 		}
 		if read == nothing {

@@ -842,3 +842,53 @@ func TestWatchResets(t *testing.T) {
 		t.Errorf("%d resets, %v", resets, present)
 	}
 }
+
+// late is a client that has not taken the first octets of a stream when others write.
+type late struct {
+	*sink
+	head, first func()
+}
+
+func (l *late) WriteHeader(status int) {
+	l.sink.WriteHeader(status)
+	l.head()
+}
+
+func (l *late) Write(b []byte) (int, error) {
+	if first := l.first; first != nil {
+		l.first = nil
+		first()
+	}
+	return l.sink.Write(b)
+}
+
+// A value that the client has already may expire while it is replaced: the resource is there.
+func TestReplacedValueDoesNotExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := roost.New(t.Context(), roost.Config{})
+		must(err)
+		defer s.Close()
+		r := add(t, s, "/a", all, nil, roost.WithClientTTL(), roost.WithContentType(roost.Plain))
+		before, err := r.Representation()
+		must(err)
+		epoch, _, _ := strings.Cut(strings.Trim(before.ETag(), `"`), "-")
+		w := &late{sink: newSink()}
+		w.head = func() { direct(t, s, "PUT", "/a", "short", "Roost-TTL: 2") }
+		w.first = func() {
+			time.Sleep(time.Second)
+			direct(t, s, "PUT", "/a", "long")
+			time.Sleep(time.Hour)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, "GET", "/a", nil)
+		must(err)
+		req.Header.Set("Accept", "text/event-stream")
+		// The id of the value that is written when the head has been sent.
+		req.Header.Set("Last-Event-ID", fmt.Sprintf("%s-%d", epoch, before.Revision()+2))
+		s.ServeHTTP(w, req)
+		if got := w.take(); !strings.Contains(got, "data: long\n") || strings.Contains(got, "event: delete") {
+			t.Errorf("%q", got)
+		}
+	})
+}
