@@ -183,5 +183,5 @@ func eventID(etag string) string { return "id: " + strings.Trim(etag, `"`) + "\n
 func parseEventID(epoch, id string) (uint64, bool) {
 	digits, ok := strings.CutPrefix(id, epoch+"-")
 	revision, err := strconv.ParseUint(digits, 10, 64)
-	return revision, ok && err == nil && (digits == "0" || digits[0] != '0' && digits[0] != '+')
+	return revision, ok && err == nil && (digits == "0" || digits[0] != '0')
 }
