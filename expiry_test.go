@@ -222,7 +222,12 @@ func TestExpiryWhileStoreIsDown(t *testing.T) {
 		add(t, s, "/x/a", all, nil, roost.WithTTL(time.Second))
 		add(t, s, "/x/b", all, nil, roost.WithTTL(time.Second))
 		f.down.Store(true)
-		time.Sleep(10*time.Second + time.Millisecond)
+		begin := time.Now()
+		streamed := direct(t, s, "GET", "/x/a", "", "Accept: text/event-stream")
+		if took := time.Since(begin); took != time.Second || !strings.Contains(streamed.Body, "event: delete\n") {
+			t.Errorf("stream: %v, %q", took, streamed.Body)
+		}
+		time.Sleep(9*time.Second + time.Millisecond)
 		if a := direct(t, s, "GET", "/x/a", ""); a.Status != 404 {
 			t.Errorf("%d", a.Status)
 		}

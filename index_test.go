@@ -510,3 +510,30 @@ func TestIndexPollMeetsResource(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// A value that is too long to be kept with others does not push out what comes after it.
+func TestHistoryAfterLongValue(t *testing.T) {
+	s := start(t, roost.Config{Index: true})
+	r := s.add("/a/x", roost.GET, nil, roost.WithContentType(roost.Plain))
+	set := func(value string) string {
+		rep, err := r.SetValue(t.Context(), []byte(value))
+		must(err)
+		return strings.Trim(rep.ETag(), `"`)
+	}
+	set(strings.Repeat("x", 9<<20))
+	id := set("small")
+	e := s.watch("/a/", "Last-Event-ID: "+id)
+	last := set("smaller")
+	if got, err := e.next(); err != nil || got.ID != last {
+		t.Errorf("%+v, %v", got, err)
+	}
+	e.cancel()
+	newest := set("smallest")
+	e = s.watch("/a/", "Last-Event-ID: "+id)
+	if got, err := e.next(); err != nil || got.ID != last {
+		t.Errorf("%+v, %v", got, err)
+	}
+	e.cancel()
+	e = s.watch("/a/", "Last-Event-ID: "+newest+"9") // not made yet: another life of the store's
+	e.expect(event{Name: "reset"})
+}

@@ -166,6 +166,9 @@ func TestStream(t *testing.T) {
 		_, err = r.SetRepresentation(t.Context(), []byte("\x00\xff"), "application/octet-stream")
 		must(err)
 		e.expect(event{Name: "binary", Data: "data:application/octet-stream;base64,AP8="})
+		_, err = r.SetRepresentation(t.Context(), []byte("abc"), "application/octet-stream")
+		must(err)
+		e.expect(event{Name: "binary", Data: "data:application/octet-stream;base64,YWJj"})
 		_, err = r.SetRepresentation(t.Context(), []byte("\xff"), "text/plain")
 		must(err)
 		e.expect(event{Name: "binary", Data: "data:text/plain;base64,/w=="})
@@ -891,4 +894,17 @@ func TestReplacedValueDoesNotExpire(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 	})
+}
+
+// Rule 46: a child answers as it was made when its parent goes, and those who watch it are told.
+func TestStreamOfChildEndsWithParent(t *testing.T) {
+	s := start(t, roost.Config{})
+	parent := s.add("/a", roost.POST, nil, roost.WithContentType(roost.Plain))
+	child := s.do("POST", "/a", "x").Header.Get("Location")
+	must(parent.RegisterRequestHandler(t.Context(), roost.GET|roost.POST, nil))
+	e := s.watch(child)
+	e.expect(event{Data: "x"})
+	must(parent.Remove(t.Context()))
+	e.expectEnd()
+	s.do("GET", child, "").expectProblem(t, 405, "method-not-registered")
 }
