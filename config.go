@@ -74,15 +74,15 @@ type Config struct {
 	MaxQueuedBytes     int64
 
 	// MaxWatchers is how many requests wait for changes together, as long polls and event
-	// streams: 16,384 by default. Another is answered 503.
+	// streams: 16,384 by default, no limit if negative. Another is answered 503.
 	MaxWatchers int
 
-	// MaxHooks is how many hooks run at once: 64 by default. Others wait for one to return,
+	// MaxHooks is how many hooks run at once: 64 by default, no limit if negative. Others wait for one to return,
 	// and their requests no longer than Timeouts.Hook.
 	MaxHooks int
 
 	// MaxRemembered is how many answers are remembered for their Idempotency-Key, each for
-	// a day: 16,384 by default. A further POST with a key is answered 507.
+	// a day: 16,384 by default, no limit if negative. A further POST with a key is answered 507.
 	MaxRemembered int
 
 	// Index has the server answer GET of a path that ends in "/" and is no resource with
@@ -141,7 +141,7 @@ type Timeouts struct {
 	// is seen in steps of 16 KiB.
 	Write time.Duration
 
-	// Hook is how long the client waits for a hook of the program: 5 s.
+	// Hook is how long the client waits for a hook of the program: 5 s, for ever if negative.
 	Hook time.Duration
 }
 

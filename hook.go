@@ -23,11 +23,11 @@ type Hook func(ctx context.Context, e *Exchange) Decision
 // Decision is what a hook says of a request. The zero value lets it go on as it is.
 type Decision struct {
 	// Status, 400 to 599, refuses the request, and Text says why. The answer has the
-	// problem type urn:roost:problem:refused.
+	// problem type urn:roost:problem:refused. Any other but 0 is a fault of the hook: 500.
 	Status int
 	Text   string
 
-	// Value, where it is not nil, takes the place of the value: for PUT and POST of the one to
+	// Value, where it is not nil, and be it empty, takes the place of the value: for PUT and POST of the one to
 	// be stored, for GET of the one to be served. What a GET is served so has an entity-tag made of
 	// its content, and can't be watched. It belongs to the server from then on.
 	Value []byte

@@ -22,9 +22,10 @@ type hub struct {
 
 // watcher waits for changes of one resource, or of all that fit.
 type watcher struct {
-	key  string            // of the one resource
+	key string // of the one resource
+	// Neither may block, or call the hub.
 	fits func(*entry) bool // where key is empty
-	wake func()            // must not block, nor call the hub
+	wake func()
 
 	guest bool // came by a request
 }

@@ -273,3 +273,40 @@ func TestReset(t *testing.T) {
 		t.Error("/c is there, or /d is not")
 	}
 }
+
+// A batch that starts over ends what was known: keys, the history, and the tags of the index.
+func TestResetStartsOver(t *testing.T) {
+	s := newSite(Config{Index: true})
+	a := store.Change{Item: &store.Item{Key: resourceKey("/f/a"), Meta: []byte(`{"type":"text/plain"}`), Created: 9, Revision: 9}}
+	gone := store.Change{Item: &store.Item{Key: resourceKey("/f/gone"), Meta: []byte(`{"type":"text/plain"}`), Created: 10, Revision: 10}}
+	reply := store.Change{Item: &store.Item{Key: replyKey("r"), Meta: []byte(`{"child":"/a/12345"}`), Created: 11, Revision: 11}}
+	for _, c := range []store.Change{a, gone, reply} {
+		s.apply(store.Batch{Revision: c.Item.Revision, Changes: []store.Change{c}})
+	}
+	if s.free("/a/12345") || s.indexTag("/f/") != `W/"epoch-10"` {
+		t.Fatalf("%v, tag %s", s.free("/a/12345"), s.indexTag("/f/"))
+	}
+	from, ok := s.hub.after(9)
+	if !ok {
+		t.Fatal("the history does not go back to 9")
+	}
+	s.apply(store.Batch{Revision: 20, Reset: true, Changes: []store.Change{a}})
+	if !s.free("/a/12345") {
+		t.Error("a key is remembered that is not there any more")
+	}
+	if tag := s.indexTag("/f/"); tag != `W/"epoch-20"` {
+		t.Errorf("tag %s: one from before may be of other contents", tag)
+	}
+	if _, read := from.next(func(*entry) bool { return true }, -1); read != behind {
+		t.Errorf("a place from before reads %d", read)
+	}
+	if _, ok := s.hub.after(9); ok {
+		t.Error("the history goes back beyond the reset")
+	}
+	if _, ok := s.hub.after(20); !ok {
+		t.Error("the history does not begin at the reset")
+	}
+	if e := s.lookup("/f/a"); e == nil || s.lookup("/f/gone") != nil {
+		t.Error("what is there is not what the batch had")
+	}
+}

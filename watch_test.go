@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strconv"
@@ -533,6 +534,35 @@ func TestShutdownAnswersPolls(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	})
+}
+
+// The limits that a server before this one has for its requests are not ones for waiting.
+func TestWatchingBehindServer(t *testing.T) {
+	for name, h2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, roost.Config{})
+			r := s.add("/a", all, nil, roost.WithContentType(roost.Plain))
+			outer := httptest.NewUnstartedServer(s.Server)
+			outer.Config.WriteTimeout, outer.Config.ReadTimeout = 200*time.Millisecond, 200*time.Millisecond
+			outer.EnableHTTP2 = h2
+			outer.StartTLS()
+			t.Cleanup(outer.Close)
+			s.base, s.client = outer.URL, outer.Client()
+			if a := s.do("GET", "/a", "", "If-None-Match: *", "Prefer: wait=1"); a.Status != 304 {
+				t.Errorf("%+v", a)
+			}
+			e := s.watch("/a")
+			e.expect(event{Data: "0"})
+			for range 3 {
+				time.Sleep(300 * time.Millisecond) // longer than the limits
+				_, err := r.SetValue(t.Context(), []byte("x"))
+				must(err)
+				e.expect(event{Data: "x"})
+			}
+			e.cancel()
+		})
+	}
 }
 
 // A client that goes away leaves nothing behind.
