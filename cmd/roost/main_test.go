@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 }
 
 // scriptTime ends a program that serves where it should have refused to.
-const scriptTime = 90 * time.Second
+const scriptTime = 5 * time.Minute
 
 // TestScripts runs testdata/script. Beside testscript's own commands there are
 //
