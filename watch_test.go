@@ -48,7 +48,9 @@ func (s *site) watch(uri string, fields ...string) *events {
 		name, value, _ := strings.Cut(f, ": ")
 		req.Header.Set(name, value)
 	}
-	resp, err := s.client.Do(req)
+	client := *s.client
+	client.Timeout = 0 // a stream lasts as long as its test
+	resp, err := client.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -598,7 +600,7 @@ func TestSlowWatcher(t *testing.T) {
 		s := tr.start(t, roost.Config{Timeouts: roost.Timeouts{Write: -1}}) // the reader is slower than any limit
 		r := s.add("/a", roost.GET, nil, roost.WithContentType(roost.Plain))
 		e := s.watch("/a")
-		const values, size = 1500, 64 << 10
+		const values, size = 400, 64 << 10
 		for i := range values {
 			_, err := r.SetValue(t.Context(), fmt.Appendf(nil, "%d %s", i, strings.Repeat("x", size)))
 			must(err)
