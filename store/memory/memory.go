@@ -8,13 +8,11 @@ package memory
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base32"
 	"fmt"
-	"strings"
 	"sync"
 
 	"roost/store"
+	"roost/store/internal/table"
 )
 
 // Store implements [store.Store]. Use [New] to make one.
@@ -32,7 +30,7 @@ type Store struct {
 	mu       sync.Mutex
 	closed   bool
 	revision uint64
-	items    items
+	items    *table.Table
 	follower follower
 }
 
@@ -50,16 +48,7 @@ func (f follower) live() bool { return f.apply != nil && f.ctx.Err() == nil }
 
 // New returns an empty store at revision 0, under an epoch of its own.
 func New() *Store {
-	return &Store{epoch: newEpoch(), items: newItems()}
-}
-
-// newEpoch returns 64 random bits as text: enough that two stores which ever
-// meet the same client don't share one.
-func newEpoch() string {
-	var bits [8]byte
-	rand.Read(bits[:]) // never fails
-	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(bits[:])
-	return strings.ToLower(text)
+	return &Store{epoch: table.NewEpoch(), items: table.New()}
 }
 
 // Follow implements [store.Store]. It calls apply before it returns, and later
@@ -73,7 +62,7 @@ func (s *Store) Follow(ctx context.Context, apply func(store.Batch)) error {
 	if s.follower.live() {
 		return store.ErrFollowed
 	}
-	apply(store.Batch{Revision: s.revision, Reset: true, Changes: s.items.present()})
+	apply(store.Batch{Revision: s.revision, Reset: true, Changes: s.items.Present()})
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -85,7 +74,7 @@ func (s *Store) Follow(ctx context.Context, apply func(store.Batch)) error {
 // nothing, because it writes nothing or only deletes what is absent, takes no
 // revision and makes no batch: the present revision is returned.
 func (s *Store) Commit(ctx context.Context, txn store.Txn) (uint64, error) {
-	if err := validate(txn); err != nil {
+	if err := table.Validate(txn); err != nil {
 		return 0, fmt.Errorf("commit: %w", err)
 	}
 	s.mu.Lock()
@@ -93,10 +82,10 @@ func (s *Store) Commit(ctx context.Context, txn store.Txn) (uint64, error) {
 	if err := s.usableLocked(ctx); err != nil {
 		return 0, err
 	}
-	if err := s.items.test(txn.If); err != nil {
+	if err := s.items.Test(txn.If); err != nil {
 		return 0, err
 	}
-	changes := s.items.write(txn.Then, s.revision+1)
+	changes := s.items.Write(txn.Then, s.revision+1)
 	if len(changes) > 0 {
 		s.revision++
 		s.deliverLocked(store.Batch{Revision: s.revision, Changes: changes, Mark: txn.Mark})
@@ -125,7 +114,7 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	s.items = items{}
+	s.items = nil
 	s.follower = follower{}
 	return nil
 }
@@ -145,25 +134,4 @@ func (s *Store) deliverLocked(b store.Batch) {
 		return
 	}
 	s.follower = follower{}
-}
-
-// validate finds a programmer's errors in a transaction: an unknown condition,
-// or a key written twice.
-func validate(txn store.Txn) error {
-	for i, c := range txn.If {
-		if c.Op < store.OpExists || c.Op > store.OpBytesBelow {
-			return fmt.Errorf("condition %d has unknown op %d", i, c.Op)
-		}
-	}
-	if len(txn.Then) < 2 {
-		return nil
-	}
-	written := make(map[store.Key]struct{}) // unsized, so that a small one stays on the stack
-	for _, w := range txn.Then {
-		if _, twice := written[w.Key]; twice {
-			return fmt.Errorf("%q in space %q is written twice in one transaction", w.Key.Name, w.Key.Space)
-		}
-		written[w.Key] = struct{}{}
-	}
-	return nil
 }
