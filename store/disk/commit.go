@@ -1,0 +1,221 @@
+package disk
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"roost/store"
+	"roost/store/internal/table"
+)
+
+// pending is a transaction on its way to the disk.
+type pending struct {
+	batch store.Batch
+	done  chan struct{} // closed when it is on the disk and applied
+}
+
+// Commit implements [store.Store]. It waits for the disk, and not for ctx: once a transaction
+// has its place, it is made.
+func (s *Store) Commit(ctx context.Context, txn store.Txn) (uint64, error) {
+	if err := table.Validate(txn); err != nil {
+		return 0, fmt.Errorf("commit: %w", err)
+	}
+	p, revision, err := s.enqueue(ctx, txn)
+	if p == nil {
+		return revision, err
+	}
+	select {
+	case <-p.done:
+		return revision, err
+	case <-s.failure.done:
+	}
+	select {
+	case <-p.done: // it was on the disk before that failed
+		return revision, err
+	default:
+	}
+	if err != nil { // nothing was to be changed
+		return 0, fmt.Errorf("%w: %w", ErrFailed, s.failure.err)
+	}
+	return 0, fmt.Errorf("%w: %w", store.ErrUnknown, s.failure.err)
+}
+
+// enqueue tests a transaction and gives it its place. It returns what to wait for, if there is
+// something: the transaction itself, or the one before it where nothing is changed.
+func (s *Store) enqueue(ctx context.Context, txn store.Txn) (*pending, uint64, error) {
+	s.entry.RLock()
+	defer s.entry.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return nil, 0, store.ErrClosed
+	case ctx.Err() != nil:
+		return nil, 0, ctx.Err()
+	case s.failure.get() != nil:
+		return nil, 0, fmt.Errorf("%w: %w", ErrFailed, s.failure.get())
+	}
+	if err := s.items.Test(txn.If); err != nil {
+		return s.last, 0, err
+	}
+	if grows(txn) && s.opts.MinFree > 0 && s.free.less(uint64(s.opts.MinFree)+size(txn)) {
+		return nil, 0, store.ErrFull
+	}
+	changes := s.items.Write(txn.Then, s.revision+1)
+	if len(changes) == 0 {
+		return s.last, s.revision, nil
+	}
+	s.revision++
+	p := &pending{done: make(chan struct{}), batch: store.Batch{Revision: s.revision, Changes: changes, Mark: txn.Mark}}
+	s.queue, s.last = append(s.queue, p), p
+	select {
+	case s.more <- struct{}{}:
+	default: // the writer knows
+	}
+	return p, s.revision, nil
+}
+
+// grows says whether a transaction writes something; what only deletes makes room.
+func grows(txn store.Txn) bool {
+	for i := range txn.Then {
+		if !txn.Then[i].Delete {
+			return true
+		}
+	}
+	return false
+}
+
+// size is what a transaction takes on the disk, and once more when it is moved to a table.
+func size(txn store.Txn) (n uint64) {
+	for i := range txn.Then {
+		n += 2 * uint64(len(txn.Then[i].Value)+len(txn.Then[i].Meta))
+	}
+	return n
+}
+
+// maxGroup bounds the bytes of the values that go to the disk at once.
+const maxGroup = 16 << 20
+
+// write is the writer: it takes what is queued to the disk until the store is closed.
+func (s *Store) write() {
+	defer func() {
+		// Pebble has ended the goroutine: see stopLogger.
+		if s.failure.get() == nil && !s.isClosed() {
+			s.fail(fmt.Errorf("writer ended: %v", recover()))
+		}
+	}()
+	var due <-chan time.Time // of what is not synced yet
+	for {
+		select {
+		case _, open := <-s.more:
+			wrote := s.writeQueue()
+			if !open {
+				return
+			}
+			if wrote && s.opts.Lazy && due == nil {
+				due = time.After(lazySync)
+			}
+		case <-due:
+			due = nil
+			if err := s.db.LogData(nil, pebble.Sync); err != nil {
+				s.fail(err)
+			}
+		}
+	}
+}
+
+func (s *Store) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// writeQueue writes what is queued, and says whether there was something.
+func (s *Store) writeQueue() (wrote bool) {
+	for {
+		group := s.take()
+		if len(group) == 0 || s.failure.get() != nil {
+			return wrote
+		}
+		if err := s.writeGroup(group); err != nil {
+			s.fail(err)
+			return wrote
+		}
+		for _, p := range group {
+			s.hand(p)
+		}
+		wrote = true
+	}
+}
+
+// take takes what goes to the disk at once.
+func (s *Store) take() []*pending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, bytes := 0, 0
+	for n < len(s.queue) && bytes < maxGroup {
+		for _, c := range s.queue[n].batch.Changes {
+			bytes += len(c.Item.Value)
+		}
+		n++
+	}
+	group := s.queue[:n:n]
+	s.queue = s.queue[n:]
+	if len(s.queue) == 0 {
+		s.queue = nil
+	}
+	return group
+}
+
+// writeGroup writes transactions to the disk, all or nothing of them together.
+func (s *Store) writeGroup(group []*pending) error {
+	b := s.db.NewBatch()
+	defer b.Close()
+	var key, record []byte
+	for _, p := range group {
+		for _, c := range p.batch.Changes {
+			key = appendKey(key[:0], c.Item.Key)
+			var err error
+			if c.Deleted {
+				err = b.Delete(key, nil)
+			} else {
+				record = appendRecord(record[:0], key, c.Item)
+				err = b.Set(key, record, nil)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	newest := group[len(group)-1].batch.Revision
+	if err := b.Set(stateKey, appendState(nil, state{s.epoch, newest}), nil); err != nil {
+		return err
+	}
+	return s.db.Apply(b, s.durability())
+}
+
+func (s *Store) durability() *pebble.WriteOptions {
+	if s.opts.Lazy {
+		return pebble.NoSync
+	}
+	return pebble.Sync
+}
+
+// hand applies a transaction that is on the disk.
+func (s *Store) hand(p *pending) {
+	s.deliver.Lock()
+	defer s.deliver.Unlock()
+	if s.follower.live() {
+		s.follower.apply(p.batch)
+	} else {
+		s.follower = follower{}
+	}
+	s.applied.Store(p.batch.Revision)
+	close(p.done)
+}
+
+// lazySync is how long a lazy store may keep what it acknowledged from the disk.
+const lazySync = time.Second

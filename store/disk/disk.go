@@ -1,0 +1,334 @@
+// Package disk keeps a store's items in a folder of this machine, by the key-value store
+// Pebble. [Open] opens one.
+//
+// Every item is in memory too, where conditions are tested and the follower has them from.
+// The disk is read once, when the store is opened, and written with every transaction: a
+// transaction that Commit acknowledged is on the disk, synced, and survives the end of the
+// process, of the system and of the current at any instant; one that it did not is there whole or not at
+// all. Transactions that come together share a sync.
+//
+// It refuses to go on where it can't keep that: after an error of the disk, no change is
+// accepted until the store is opened again, while what was read stays readable. A disk that is
+// nearly full is seen before it comes to that. spec/disk-format.md describes the files.
+package disk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"roost/store"
+	"roost/store/internal/table"
+)
+
+// Options say how a store is kept. The zero value is a store that survives everything.
+type Options struct {
+	// Lazy acknowledges a transaction before it is synced: it is handed to the system at
+	// once, and synced within a second. A change that was acknowledged survives the end of the
+	// process mostly, and is lost when the current fails in that time. What is lost is the
+	// newest, and whole transactions.
+	Lazy bool
+
+	// MinFree is how many bytes the file system must have free for a change to be accepted,
+	// beside those of the change itself: 64 MiB by default; negative for none. Beyond it
+	// Commit fails with store.ErrFull, until there is room again.
+	MinFree int64
+
+	// Logger gets what has no caller to be returned to. Default: slog.Default().
+	Logger *slog.Logger
+
+	fs vfs.FS // the real one by default; tests have others
+}
+
+const defaultMinFree = 64 << 20
+
+// ErrFailed: the disk failed, and the store accepts no change until it is opened again.
+var ErrFailed = errors.New("disk failed: the store accepts no change until it is opened again")
+
+// Store implements [store.Store]. Use [Open] to make one.
+//
+// A transaction is tested against the items and written to them under mu, where it gets its
+// revision, and then waits in a queue. One goroutine, the writer, takes whatever is there to the
+// disk at once, and when it is synced hands it to the follower, in order. So transactions are tested
+// against ones that are not on the disk yet; the order of the log is that of the tests, so none
+// can be on the disk without those that it was tested against. A transaction whose
+// condition fails waits for those before it too: what its error shows is then what everybody sees.
+//
+// Pebble would sync concurrent commits together by itself. But it would take a goroutine a
+// commit to wait for it, and the order in which they return is not that of the log.
+type Store struct {
+	dir   string
+	opts  Options
+	lock  *lock
+	db    *pebble.DB
+	epoch string
+
+	entry sync.RWMutex // held to read while a transaction is queued; taken before deliver and mu
+
+	mu       sync.Mutex
+	items    *table.Table // with what is queued
+	revision uint64       // of the newest queued
+	queue    []*pending
+	last     *pending // the newest, also when it is not in the queue any more
+	closed   bool
+	more     chan struct{} // tells the writer that the queue has something
+
+	applied atomic.Uint64 // revision of what the follower has seen, or would have
+
+	// What the writer holds while it hands a batch over; taken before mu.
+	deliver  sync.Mutex
+	follower follower
+
+	failure failure
+	written sync.WaitGroup // the writer
+	free    freeSpace
+}
+
+var _ store.Store = (*Store)(nil)
+
+// follower is who gets the batches: nobody while apply is nil.
+type follower struct {
+	ctx   context.Context
+	apply func(store.Batch)
+}
+
+func (f follower) live() bool { return f.apply != nil && f.ctx.Err() == nil }
+
+// failure is the error that ended the writing, if there was one.
+type failure struct {
+	once sync.Once
+	done chan struct{} // closed when it has happened
+	err  error
+}
+
+func (f *failure) set(err error) {
+	f.once.Do(func() {
+		f.err = err
+		close(f.done)
+	})
+}
+
+func (f *failure) get() error {
+	select {
+	case <-f.done:
+		return f.err
+	default:
+		return nil
+	}
+}
+
+// Open opens the store in the folder dir, and makes one if there is none: then the folder must
+// be empty, or not be there. It reads everything. Its errors are [ErrInUse], [ErrNotAStore],
+// [ErrFormat], [ErrDamaged], and those of the system.
+func Open(dir string, opts Options) (*Store, error) {
+	if opts.fs == nil {
+		opts.fs = vfs.Default
+	}
+	if opts.MinFree == 0 {
+		opts.MinFree = defaultMinFree
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	s := &Store{dir: dir, opts: opts, items: table.New(), more: make(chan struct{}, 1)}
+	s.failure.done = make(chan struct{})
+	s.free = freeSpace{fs: opts.fs, dir: dir}
+	if err := s.open(); err != nil {
+		s.release()
+		return nil, fmt.Errorf("open store %q: %w", dir, err)
+	}
+	s.written.Go(s.write)
+	return s, nil
+}
+
+func (s *Store) open() (err error) {
+	fs := s.opts.fs
+	isNew, err := prepare(fs, s.dir)
+	if err != nil {
+		return err
+	}
+	if s.lock, err = acquire(fs, s.dir); err != nil {
+		return err
+	}
+	database := filepath.Join(s.dir, databaseFolder)
+	if isNew {
+		return s.make(database)
+	}
+	if err := checkFormat(fs, s.dir); err != nil {
+		return err
+	}
+	if s.db, err = openDatabase(fs, database, s.opts.Logger, s.fail, present); err != nil {
+		return err
+	}
+	return s.load()
+}
+
+// make makes a store. It is one when the file that tells its format is there; what was left of
+// an attempt that did not come so far had nothing to lose.
+func (s *Store) make(database string) (err error) {
+	fs := s.opts.fs
+	if err := fs.RemoveAll(database); err != nil {
+		return err
+	}
+	if s.db, err = openDatabase(fs, database, s.opts.Logger, s.fail, fresh); err != nil {
+		return err
+	}
+	s.epoch = table.NewEpoch()
+	err = guarded(func() error { return s.db.Set(stateKey, appendState(nil, state{epoch: s.epoch}), pebble.Sync) })
+	if err != nil {
+		return err
+	}
+	return writeFormat(fs, s.dir)
+}
+
+// load reads everything.
+func (s *Store) load() error {
+	st, found, err := readState(s.db)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: its state is not there", ErrDamaged)
+	}
+	if err != nil {
+		return err
+	}
+	s.epoch, s.revision = st.epoch, st.revision
+	s.applied.Store(st.revision)
+	err = readItems(s.db, func(item *store.Item) error {
+		if item.Revision > st.revision {
+			return fmt.Errorf("%w: item %s has revision %d, the store %d", ErrDamaged, item.Key, item.Revision, st.revision)
+		}
+		s.items.Set(item)
+		return nil
+	})
+	if err == nil {
+		err = s.failure.get() // found while reading
+	}
+	return err
+}
+
+// fail is told of what Pebble can't go on after, on whatever goroutine it happened.
+func (s *Store) fail(err error) {
+	s.opts.Logger.Error("disk failed; no change is accepted until the store is opened again", "store", s.dir, "error", err)
+	s.failure.set(err)
+}
+
+// Follow implements [store.Store]. Later calls of apply come from a goroutine of the store's.
+func (s *Store) Follow(ctx context.Context, apply func(store.Batch)) error {
+	s.entry.Lock() // nothing is queued from here on
+	defer s.entry.Unlock()
+	if err := s.settled(ctx); err != nil {
+		return err
+	}
+	s.deliver.Lock()
+	defer s.deliver.Unlock()
+	if s.follower.live() {
+		return store.ErrFollowed
+	}
+	apply(store.Batch{Reset: true, Revision: s.revision, Changes: s.items.Present()})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.follower = follower{ctx: ctx, apply: apply}
+	return nil
+}
+
+// settled returns when all that is queued is on the disk.
+func (s *Store) settled(ctx context.Context) error {
+	s.mu.Lock()
+	closed, last := s.closed, s.last
+	s.mu.Unlock()
+	if closed {
+		return store.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if last == nil {
+		return nil
+	}
+	select {
+	case <-last.done:
+		return nil
+	case <-s.failure.done:
+		return fmt.Errorf("%w: %w", ErrFailed, s.failure.err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Sync implements [store.Store]. It does not block.
+func (s *Store) Sync(ctx context.Context) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, store.ErrClosed
+	}
+	return s.applied.Load(), ctx.Err()
+}
+
+// Info implements [store.Store].
+func (s *Store) Info() store.Info {
+	promise := "on disk, synced, before it is acknowledged"
+	if s.opts.Lazy {
+		promise = "on disk within a second of being acknowledged"
+	}
+	return store.Info{Epoch: s.epoch, Blocks: true, Promise: promise}
+}
+
+// Close implements [store.Store]. What is queued is written first. Its error is that of the
+// disk.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	again := s.closed
+	if s.closed = true; !again {
+		close(s.more)
+	}
+	s.mu.Unlock()
+	s.written.Wait()
+	if again {
+		return nil
+	}
+	s.entry.Lock() // a Follow under way ends first
+	defer s.entry.Unlock()
+	s.deliver.Lock()
+	defer s.deliver.Unlock()
+	s.follower, s.items = follower{}, nil
+	return s.release()
+}
+
+// release gives back what Open took.
+func (s *Store) release() (err error) {
+	if s.db != nil && s.failure.get() == nil {
+		err = closeDatabase(s.db)
+	}
+	// A database that failed may never close; its files are left as after a crash.
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.release())
+	}
+	return err
+}
+
+// freeSpace asks the file system how much room it has, not more than ten times a second.
+type freeSpace struct {
+	fs  vfs.FS
+	dir string
+
+	asked time.Time
+	bytes uint64
+	known bool
+}
+
+func (f *freeSpace) less(than uint64) bool {
+	if time.Since(f.asked) > 100*time.Millisecond {
+		usage, err := f.fs.GetDiskUsage(f.dir)
+		f.asked, f.bytes, f.known = time.Now(), usage.AvailBytes, err == nil
+	}
+	return f.known && f.bytes < than
+}

@@ -1,0 +1,130 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// What a store can't be opened for, tested with errors.Is.
+var (
+	// ErrInUse: another process, or another Store of this one, has it open.
+	ErrInUse = errors.New("store is in use")
+
+	// ErrNotAStore: the folder has other files.
+	ErrNotAStore = errors.New("folder is not empty and no store: give an empty one, or one that does not exist")
+
+	// ErrFormat: the store is in a format that this version does not know.
+	ErrFormat = errors.New("store has another format")
+
+	// ErrDamaged: what is on the disk is not what was written. Nothing of it was used.
+	ErrDamaged = errors.New("store is damaged: restore the folder from a copy, or import an export into a new one")
+)
+
+// The files of a store's folder. spec/disk-format.md describes them.
+const (
+	formatFile     = "FORMAT"
+	lockFile       = "LOCK"
+	holderFile     = "HOLDER"
+	databaseFolder = "db"
+)
+
+// formatLine is what the file FORMAT has, before the number of the format.
+const formatLine = "roost store "
+
+const format = 1
+
+// prepare makes the folder of a store, if it is not there, and says whether the store in it
+// is still to be made.
+func prepare(fs vfs.FS, dir string) (fresh bool, err error) {
+	if _, err := fs.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		if err := fs.MkdirAll(dir, 0o700); err != nil {
+			return false, err
+		}
+		return true, syncFolder(fs, filepath.Dir(dir))
+	}
+	files, err := fs.List(dir)
+	if err != nil {
+		return false, err
+	}
+	if slices.Contains(files, formatFile) {
+		return false, nil
+	}
+	for _, name := range files {
+		// A store that was being made when the process ended has these, and nothing that was
+		// acknowledged.
+		if !slices.Contains([]string{lockFile, holderFile, databaseFolder, formatFile + temporary}, name) {
+			return false, ErrNotAStore
+		}
+	}
+	return true, nil
+}
+
+// checkFormat looks whether the store is in the format that this package reads.
+func checkFormat(fs vfs.FS, dir string) error {
+	text, err := readSmall(fs, filepath.Join(dir, formatFile))
+	if err != nil {
+		return err
+	}
+	number, ok := strings.CutPrefix(strings.TrimSuffix(text, "\n"), formatLine)
+	switch {
+	case !ok || number == "":
+		return fmt.Errorf("%w: %s has %q", ErrDamaged, formatFile, text)
+	case number != fmt.Sprint(format):
+		return fmt.Errorf("%w: it is %s, and this version reads %d: open it with the version that made it, export it there, and import it here", ErrFormat, number, format)
+	}
+	return nil
+}
+
+// writeFormat says that the store was made.
+func writeFormat(fs vfs.FS, dir string) error {
+	return writeSmall(fs, dir, formatFile, fmt.Sprintf("%s%d\n", formatLine, format))
+}
+
+const temporary = ".new"
+
+// writeSmall puts a file in its place whole, and syncs it.
+func writeSmall(fs vfs.FS, dir, name, text string) error {
+	path := filepath.Join(dir, name)
+	f, err := fs.Create(path+temporary, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write([]byte(text))
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = fs.Rename(path+temporary, path)
+	}
+	if err == nil {
+		err = syncFolder(fs, dir)
+	}
+	return err
+}
+
+// readSmall reads the beginning of a file.
+func readSmall(fs vfs.FS, path string) (string, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 4<<10))
+	return string(b), err
+}
+
+func syncFolder(fs vfs.FS, dir string) error {
+	f, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
