@@ -53,6 +53,10 @@ type Config struct {
 	// them: 100 by default.
 	MaxURI int
 
+	// MaxBytes is how long all values are together at most, whoever made them: no limit by
+	// default. A change beyond it is answered 507.
+	MaxBytes int64
+
 	// MaxBodyBytes is the longest content a request may bring: 1 MiB by default.
 	MaxBodyBytes int64
 

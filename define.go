@@ -86,9 +86,7 @@ func (s *Server) AddResource(ctx context.Context, uri string, options ...Option)
 		Then: []store.Write{{Key: resourceKey(key), Meta: encodeMeta(meta), Value: d.value, Modified: now, Expires: until(now, d.ttl)}},
 		Mark: made{},
 	}
-	if s.cfg.MaxURI > 0 {
-		txn.If = append(txn.If, store.CountBelow(resourceSpace, uint64(s.cfg.MaxURI)))
-	}
+	txn.If = append(txn.If, s.site.roomFor(1, int64(len(d.value)))...)
 	_, err = s.commit(ctx, txn)
 	var failed *store.ConditionError
 	switch {
@@ -100,9 +98,8 @@ func (s *Server) AddResource(ctx context.Context, uri string, options ...Option)
 		return r, err
 	case !errors.As(err, &failed):
 		return nil, &Error{Op: op, URI: uri, Kind: kindOf(err), Err: err}
-	case failed.Condition.Op == store.OpCountBelow:
-		return nil, &Error{Op: op, URI: uri, Kind: ErrFull,
-			Err: fmt.Errorf("it holds %d resources: remove one or raise MaxURI", s.cfg.MaxURI)}
+	case isLimit(failed.Condition.Op):
+		return nil, &Error{Op: op, URI: uri, Kind: ErrFull, Err: s.site.roomError(failed.Condition)}
 	}
 	return s.adopt(ctx, uri, key, meta)
 }

@@ -98,6 +98,8 @@ type registry struct {
 	hub      hub
 	expiries expiries
 	replies  replies
+	metas    metas
+	bytes    atomic.Int64 // of all values
 
 	mu    sync.Mutex // taken after a store's own lock; nothing is taken after it
 	live  int        // entries that are not gone
@@ -247,7 +249,7 @@ func (g *registry) applyResource(c store.Change, mark any) error {
 		return err
 	}
 	if e != nil {
-		e.current.Store(rep)
+		g.bytes.Add(int64(len(rep.value) - len(e.current.Swap(rep).value)))
 		g.expiries.add(resourceKey(key), item)
 		g.published(change{entry: e, kind: Updated, rep: rep, revision: item.Revision})
 		return nil
@@ -268,11 +270,38 @@ func (g *registry) represent(e *entry, item *store.Item) (*Representation, error
 			return rep, nil
 		}
 	}
-	rep.meta = new(resourceMeta)
-	if err := json.Unmarshal(item.Meta, rep.meta); err != nil {
+	meta, err := g.metas.parse(item.Meta)
+	if err != nil {
 		return nil, fmt.Errorf("its meta: %w", err)
 	}
+	rep.meta = meta
 	return rep, nil
+}
+
+// metas are the ones that were parsed last. Many resources have the same, as children of
+// one parent do, and then share it.
+type metas struct {
+	mu     sync.Mutex
+	parsed map[string]*resourceMeta
+}
+
+const maxMetas = 1 << 10
+
+func (m *metas) parse(encoded []byte) (*resourceMeta, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if meta, ok := m.parsed[string(encoded)]; ok {
+		return meta, nil
+	}
+	meta := new(resourceMeta)
+	if err := json.Unmarshal(encoded, meta); err != nil {
+		return nil, err
+	}
+	if m.parsed == nil || len(m.parsed) >= maxMetas {
+		m.parsed = make(map[string]*resourceMeta)
+	}
+	m.parsed[string(encoded)] = meta
+	return meta, nil
 }
 
 func (g *registry) add(item *store.Item, rep *Representation, mark any) {
@@ -286,6 +315,7 @@ func (g *registry) add(item *store.Item, rep *Representation, mark any) {
 	e.adoptable.Store(mark == nil)
 	e.current.Store(rep)
 	g.entries.Store(e.key, e)
+	g.bytes.Add(int64(len(rep.value)))
 	g.mu.Lock()
 	g.live++
 	g.byURI.add(e)
@@ -302,6 +332,7 @@ func (g *registry) remove(e *entry, revision uint64) {
 	e.gone.Store(true)
 	g.entries.Delete(e.key)
 	g.expiries.remove(resourceKey(e.key))
+	g.bytes.Add(-int64(len(e.current.Load().value)))
 	g.mu.Lock()
 	g.live--
 	g.byURI.tidy(g.live)

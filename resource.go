@@ -191,18 +191,36 @@ func (r *Resource) change(ctx context.Context, op string, mark any, conditions [
 			}
 			guard = store.At(key, before.revision)
 		}
-		revision, err := r.server.commit(ctx, store.Txn{If: []store.Condition{guard}, Then: writes(before), Mark: mark})
+		then := writes(before)
+		grows := growth(before, then)
+		if r.server.site.limited(grows) {
+			guard = store.At(key, before.revision)
+		}
+		ifs := append([]store.Condition{guard}, r.server.site.roomFor(0, grows)...)
+		revision, err := r.server.commit(ctx, store.Txn{If: ifs, Then: then, Mark: mark})
 		var failed *store.ConditionError
 		switch {
 		case err == nil:
 			return revision, nil
 		case !errors.As(err, &failed):
 			return 0, r.fail(op, kindOf(err), err)
+		case isLimit(failed.Condition.Op):
+			return 0, r.fail(op, ErrFull, r.server.site.roomError(failed.Condition))
 		case failed.Present == nil || failed.Present.Created != r.entry.created:
 			return 0, r.fail(op, ErrNotExist, nil)
 		}
 		// Somebody wrote meanwhile: the conditions are judged by that.
 	}
+}
+
+// growth is by how much writes make the resource's value longer.
+func growth(before *Representation, writes []store.Write) int64 {
+	for i := range writes {
+		if w := &writes[i]; w.Key.Space == resourceSpace && !w.Delete {
+			return int64(len(w.Value) - len(before.value))
+		}
+	}
+	return 0
 }
 
 func holdAll(conditions []Condition, present *Representation) bool {

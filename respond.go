@@ -90,7 +90,7 @@ type request struct {
 	reserved int64 // of the budget for what is held, by the answer
 
 	txn    store.Txn
-	ifs    [5]store.Condition
+	ifs    [6]store.Condition
 	thens  [2]store.Write
 	child  string
 	tries  int
@@ -478,12 +478,16 @@ func (q *request) put() step {
 		return stepAsk
 	}
 	before := e.current.Load()
-	q.ifs[0] = condition
+	grows := int64(len(q.toStore()) - len(before.value))
+	if q.site.limited(grows) {
+		condition = store.At(resourceKey(e.key), before.revision)
+	}
+	ifs := append(append(q.ifs[:0], condition), q.site.roomFor(0, grows)...)
 	q.thens[0] = store.Write{
 		Key: resourceKey(e.key), Meta: before.metaWith(q.toStoreType(), true), Value: q.toStore(),
 		Modified: q.now, Expires: until(q.now, q.lifetime(before.meta)),
 	}
-	return q.commit(1, 1)
+	return q.commit(len(ifs), 1)
 }
 
 func (q *request) post() step {
@@ -513,9 +517,7 @@ func (q *request) post() step {
 	expires := until(q.now, q.lifetime(like))
 	ifs, thens := append(q.ifs[:0], condition, store.Absent(resourceKey(q.child))), q.thens[:1]
 	thens[0] = store.Write{Key: resourceKey(q.child), Meta: encodeMeta(meta), Value: q.toStore(), Modified: q.now, Expires: expires}
-	if limit := q.site.cfg.MaxURI; limit > 0 {
-		ifs = append(ifs, store.CountBelow(resourceSpace, uint64(limit)))
-	}
+	ifs = append(ifs, q.site.roomFor(1, int64(len(q.toStore())))...)
 	if q.replyName != "" {
 		ifs = append(ifs, store.Absent(replyKey(q.replyName)))
 		if limit := q.site.cfg.MaxRemembered; limit > 0 {
@@ -676,6 +678,8 @@ func (q *request) conditionFailed(failed *store.ConditionError) step {
 			return q.refuse(q.noMoreKeys(), q.withCapacity()...)
 		}
 		return q.refuse(q.noMoreResources(), q.withCapacity()...)
+	case store.OpBytesBelow:
+		return q.refuse(q.noMoreBytes(), q.withCapacity()...)
 	case store.OpCreated:
 		return q.refuse(q.removed())
 	case store.OpRevision:
@@ -699,16 +703,6 @@ func (q *request) again() step {
 
 func (q *request) removed() *Problem {
 	return problemNotFound.with("The resource was removed while the request was on its way.")
-}
-
-func (q *request) noMoreResources() *Problem {
-	limit := int64(q.site.cfg.MaxURI)
-	return problemFull.withLimit(limit, limit, "max-uri", "The server holds as many resources as it may. DELETE one, or have the limit raised.")
-}
-
-func (q *request) noMoreKeys() *Problem {
-	limit := int64(q.site.cfg.MaxRemembered)
-	return problemFull.withLimit(limit, limit, "max-remembered", "The server remembers as many Idempotency-Keys as it may. Each is forgotten after a day.")
 }
 
 var retrySoon = Field{"Retry-After", []string{"1"}}
@@ -769,14 +763,4 @@ func (q *request) refuse(p *Problem, fields ...Field) step {
 		all = append(all, retrySoon)
 	}
 	return q.send(reply{status: p.Status, fields: all, body: body, close: p.close})
-}
-
-// withCapacity adds what is left of the server's room (rule 55).
-func (q *request) withCapacity(fields ...Field) []Field {
-	limit := q.site.cfg.MaxURI
-	if limit <= 0 {
-		return fields
-	}
-	left := max(0, limit-q.site.count())
-	return append(fields, Field{"Roost-Capacity", []string{"resources=" + strconv.Itoa(left) + ";limit=" + strconv.Itoa(limit)}})
 }

@@ -27,6 +27,7 @@ type Settings struct {
 	CORS     []string `json:"cors,omitempty" doc:"The origins whose pages may read and write; * for all."`
 
 	MaxURI             int       `json:"max_uri,omitempty" doc:"How many resources there can be; -1 is no limit."`
+	MaxBytes           int64     `json:"max_bytes,omitempty" doc:"How long all values are together at most; no limit if it is left out."`
 	MaxBodyBytes       int64     `json:"max_body_bytes,omitempty" doc:"The longest content of a request; -1 is no limit."`
 	MaxPendingBytes    int64     `json:"max_pending_bytes,omitempty" doc:"All contents being received together; -1 is no limit."`
 	MaxConns           int       `json:"max_conns,omitempty" doc:"Connections open together; -1 is no limit."`
@@ -82,6 +83,7 @@ func (s *Settings) apply(base roost.Config) roost.Config {
 	put(&c.CertFile, s.CertFile)
 	put(&c.Prefix, s.Prefix)
 	put(&c.MaxURI, s.MaxURI)
+	put(&c.MaxBytes, s.MaxBytes)
 	put(&c.MaxBodyBytes, s.MaxBodyBytes)
 	put(&c.MaxPendingBytes, s.MaxPendingBytes)
 	put(&c.MaxConns, s.MaxConns)
@@ -126,7 +128,7 @@ func settingsOf(run *Running) Settings {
 	c := run.Server.Config()
 	s := Settings{
 		KeyFile: c.KeyFile, CertFile: c.CertFile, Prefix: c.Prefix, Hosts: c.Hosts, CORS: c.CORS,
-		MaxURI: c.MaxURI, MaxBodyBytes: c.MaxBodyBytes, MaxPendingBytes: c.MaxPendingBytes, MaxConns: c.MaxConns,
+		MaxURI: c.MaxURI, MaxBytes: c.MaxBytes, MaxBodyBytes: c.MaxBodyBytes, MaxPendingBytes: c.MaxPendingBytes, MaxConns: c.MaxConns,
 		MaxQueuedCallbacks: c.MaxQueuedCallbacks, MaxQueuedBytes: c.MaxQueuedBytes,
 		MaxWatchers: c.MaxWatchers, MaxHooks: c.MaxHooks, MaxRemembered: c.MaxRemembered, Index: &c.Index,
 		Timeouts: &Timeouts{

@@ -9,6 +9,9 @@ import (
 	"roost/internal/uri"
 )
 
+// maxAnnounced is how many resources are printed; a store may have brought very many.
+const maxAnnounced = 100
+
 // announcement is what serve prints when everything listens: a line for each
 // listener, one for each resource, and a command to try.
 func (s *settings) announcement(run *control.Running) string {
@@ -18,9 +21,12 @@ func (s *settings) announcement(run *control.Running) string {
 		fmt.Fprintf(&b, "listening on %s\n", l)
 	}
 	paths := []string{}
-	for _, name := range server.ListResource("") {
-		path, err := uri.Register(name)
-		if err == nil {
+	for r := range server.Resources("", "") {
+		if len(paths) == maxAnnounced {
+			fmt.Fprintf(&b, "and %d more\n", server.CountResources()-maxAnnounced)
+			break
+		}
+		if path, err := uri.Register(r.URI()); err == nil {
 			b.WriteString(describe(server, path))
 			paths = append(paths, path)
 		}

@@ -93,6 +93,9 @@ func (s *settings) addResource(ctx context.Context, server *roost.Server, d *dec
 		options = append(options, roost.WithClientTTL())
 	}
 	r, err := server.AddResource(ctx, d.uri, options...)
+	if err == nil && s.resetValues {
+		_, err = r.SetRepresentation(ctx, value, mediaType)
+	}
 	if err == nil {
 		err = r.RegisterRequestHandler(ctx, s.methods, nil)
 	}
@@ -100,7 +103,7 @@ func (s *settings) addResource(ctx context.Context, server *roost.Server, d *dec
 	case errors.Is(err, roost.ErrExist):
 		return usagef("%s %q: there is a resource %q already; give each URI once", s.source("resource"), d.text, d.uri)
 	case errors.Is(err, roost.ErrFull):
-		return usagef("%s %q: there are as many resources as %s allows; raise that", s.source("resource"), d.text, s.source("max-uri"))
+		return usagef("%s %q: there is no room: %w; raise %s or %s", s.source("resource"), d.text, reason(err), s.source("max-uri"), s.source("max-bytes"))
 	case errors.Is(err, roost.ErrConfig):
 		return usagef("%s: %w", s.source("type"), reason(err))
 	case err != nil:

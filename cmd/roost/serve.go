@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"roost"
 	"roost/control"
+	"roost/store/disk"
 )
 
 const serveLong = `Serve resources over HTTP, and over HTTPS if a certificate and its key are given.
@@ -27,6 +29,7 @@ const serveExample = `  roost serve --resource /hello=Hello --methods GET,PUT
   roost serve --resource /=@index.html --resource /data=@data.json
   roost serve --listen :8443 --tls-cert cert.pem --tls-key key.pem --resource /hello=Hello
   roost serve --listen unix:///run/roost.sock --log-requests --log-format json
+  roost serve --data /var/lib/roost --resource /hello=Hello --methods GET,PUT
   roost serve --control unix:///run/roost-control.sock`
 
 func serveCommand() *cobra.Command {
@@ -50,11 +53,19 @@ func serveCommand() *cobra.Command {
 	return cmd
 }
 
-func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
+func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	log := s.logger(stderr)
 	cfg := s.config(log)
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
+	}
+	if s.data != "" {
+		kept, err := s.openStore(log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, kept.Close()) }()
+		cfg.Store = kept
 	}
 	service := newService(control.NewEngine(control.EngineConfig{Base: cfg, Listen: s.listen, Started: func(run *control.Running) {
 		warn(log, listenersOf(run))
@@ -77,6 +88,15 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) error {
 		io.WriteString(stdout, controlling.lines)
 	}
 	return service.run(signals)
+}
+
+// openStore opens the store of --data.
+func (s *settings) openStore(log *slog.Logger) (*disk.Store, error) {
+	kept, err := disk.Open(s.data, disk.Options{Lazy: s.lazySync, Logger: log})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.source("data"), err)
+	}
+	return kept, nil
 }
 
 // start starts the server with the resources of the command line.

@@ -26,7 +26,11 @@ type settings struct {
 	resources       []declaration
 	methods         roost.Method
 	mediaType       string // "" where none was given
+	data            string // "" where values are in memory alone
+	lazySync        bool
+	resetValues     bool
 	ttl             time.Duration
+	maxBytes        int64
 	clientTTL       bool
 	index           bool
 	maxWatchers     int
@@ -47,12 +51,18 @@ func (s *settings) define(f *pflag.FlagSet) {
 	f.Var(newMultiple(&s.resources, "URI=VALUE", "", parseDeclaration), "resource", "a resource with its value; URI=@FILE takes the value from a file, URI=@@… is a value that begins with @; repeatable")
 	f.Var(newSingle(&s.methods, "METHODS", "GET", parseMethods), "methods", "what those resources answer, of GET,PUT,POST,DELETE")
 	f.Var(newSingle(&s.mediaType, "MEDIA", "", parseMediaType), "type", "their media type, or TEXT, XML, PLAIN, JSON, OCTET, APP_XML (default text/html, or by the ending of the file)")
+	f.Var(newSingle(&s.data, "DIR", "", parseFile), "data", "keep the resources in this folder, made if it is not there: what is acknowledged survives (default in memory alone)")
+	f.Var(newSingle(&s.lazySync, "bool", "", parseBool), "lazy-sync", "with --data: acknowledge changes before they are synced; those of the last second are lost when the current fails")
+	f.Lookup("lazy-sync").NoOptDefVal = "true"
+	f.Var(newSingle(&s.resetValues, "bool", "", parseBool), "reset-values", "with --data: the values of --resource take the place of those that are kept")
+	f.Lookup("reset-values").NoOptDefVal = "true"
 	f.Var(newSingle(&s.ttl, "TIME", "", parseTime), "ttl", "how long their values live from their writing, such as 90s or 24h (default for ever)")
 	f.Var(newSingle(&s.clientTTL, "bool", "", parseBool), "client-ttl", "let clients give the time to live of what they PUT and POST there, in the field Roost-TTL")
 	f.Lookup("client-ttl").NoOptDefVal = "true"
 	f.Var(newSingle(&s.index, "bool", "true", parseBool), "index", "answer GET of a path that ends in / and is no resource with what is below it, as a page, JSON or an event stream")
 	f.Lookup("index").NoOptDefVal = "true"
 	f.Var(newSingle(&s.maxURI, "N", "", parseCount), "max-uri", "how many resources there can be; 0 is the default, -1 is no limit (default 100)")
+	f.Var(newSingle(&s.maxBytes, "SIZE", "", parseSize), "max-bytes", "how long all values are together (default no limit)")
 	f.Var(newSingle(&s.maxBody, "SIZE", "", parseSize), "max-body", "the longest content of a request: 65536, 64KiB, 1MiB; 0 is the default, -1 is no limit (default 1MiB)")
 	f.Var(newSingle(&s.maxPending, "SIZE", "", parseSize), "max-pending", "all contents being received together (default 64MiB, or four times --max-body)")
 	f.Var(newSingle(&s.maxWatchers, "N", "", parseCount), "max-watchers", "how many requests wait for changes; 0 is the default, -1 is no limit (default 16384)")
@@ -89,6 +99,13 @@ func (s *settings) read(f *pflag.FlagSet) (err error) {
 	}
 	if s.tokenFile != "" && !s.controlNeedsToken() {
 		return usagef("%s %q: a token goes with a TCP address in --control", s.source("control-token-file"), s.tokenFile)
+	}
+	if s.data == "" {
+		for flag, given := range map[string]bool{"lazy-sync": s.lazySync, "reset-values": s.resetValues} {
+			if given {
+				return usagef("%s goes with --data: give the folder where the resources are kept", s.source(flag))
+			}
+		}
 	}
 	return s.checkTLS()
 }
@@ -152,7 +169,7 @@ func (s *settings) config(log *slog.Logger) roost.Config {
 	cfg := roost.Config{
 		KeyFile: s.tlsKey, CertFile: s.tlsCert,
 		Hosts: s.hosts, CORS: s.cors,
-		MaxURI: s.maxURI, MaxBodyBytes: s.maxBody, MaxPendingBytes: s.maxPending,
+		MaxURI: s.maxURI, MaxBytes: s.maxBytes, MaxBodyBytes: s.maxBody, MaxPendingBytes: s.maxPending,
 		MaxWatchers: s.maxWatchers, MaxRemembered: s.maxRemembered, Index: s.index,
 		Prefix: s.prefix,
 		Logger: log,
