@@ -9,8 +9,8 @@ import (
 	"roost/store/disk"
 )
 
-// kept runs a server over the store in dir, until stop is called.
-func kept(t *testing.T, dir string, cfg roost.Config) (s *site, stop func()) {
+// overStore runs a server over the store in dir, until stop is called.
+func overStore(t *testing.T, dir string, cfg roost.Config) (s *site, stop func()) {
 	t.Helper()
 	d, err := disk.Open(dir, disk.Options{Logger: slog.New(slog.DiscardHandler)})
 	must(err)
@@ -26,7 +26,7 @@ func kept(t *testing.T, dir string, cfg roost.Config) (s *site, stop func()) {
 // What a client was told holds after a restart: tags, ids, keys, methods and children.
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
-	s, stop := kept(t, dir, roost.Config{Index: true})
+	s, stop := overStore(t, dir, roost.Config{Index: true})
 	s.add("/d/a", all, nil, roost.WithContentType(roost.Plain), roost.WithString("first"))
 	s.do("PUT", "/d/a", "stored")
 	post := s.do("POST", "/d/a", "kid", "Idempotency-Key: k")
@@ -46,7 +46,7 @@ func TestRestart(t *testing.T) {
 	of.cancel()
 	stop()
 
-	s, stop = kept(t, dir, roost.Config{Index: true})
+	s, stop = overStore(t, dir, roost.Config{Index: true})
 	s.do("GET", child, "").expect(t, 200, "grown") // before anybody declares anything
 	told := newRecorder()
 	r := s.add("/d/a", all, told.callback, roost.WithContentType(roost.Plain), roost.WithString("declared"))
