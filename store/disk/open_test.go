@@ -137,7 +137,9 @@ func TestRefused(t *testing.T) {
 		harm func(dir string)
 		want error
 	}{
-		"newer":       {func(dir string) { must(t, os.WriteFile(filepath.Join(dir, "FORMAT"), []byte("roost store 2\n"), 0o600)) }, disk.ErrFormat},
+		"newer": {func(dir string) {
+			must(t, os.WriteFile(filepath.Join(dir, "FORMAT"), []byte("roost store 2\n"), 0o600))
+		}, disk.ErrFormat},
 		"no format":   {func(dir string) { must(t, os.WriteFile(filepath.Join(dir, "FORMAT"), nil, 0o600)) }, disk.ErrDamaged},
 		"other":       {func(dir string) { must(t, os.WriteFile(filepath.Join(dir, "FORMAT"), []byte("x\n"), 0o600)) }, disk.ErrDamaged},
 		"no database": {func(dir string) { must(t, os.RemoveAll(filepath.Join(dir, "db"))) }, disk.ErrDamaged},
