@@ -101,10 +101,11 @@ const maxGroup = 16 << 20
 
 // write is the writer: it takes what is queued to the disk until the store is closed.
 func (s *Store) write() {
+	defer close(s.written)
 	defer func() {
-		// Pebble has ended the goroutine: see stopLogger.
-		if s.failure.get() == nil && !s.isClosed() {
-			s.fail(fmt.Errorf("writer ended: %v", recover()))
+		// Where Pebble has ended the goroutine, it has told why: see stopLogger.
+		if p := recover(); p != nil {
+			s.fail(fmt.Errorf("writer: %v", p))
 		}
 	}()
 	var due <-chan time.Time // of what is not synced yet
@@ -125,12 +126,6 @@ func (s *Store) write() {
 			}
 		}
 	}
-}
-
-func (s *Store) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
 }
 
 // writeQueue writes what is queued, and says whether there was something.

@@ -2,6 +2,7 @@ package disk
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,31 +22,44 @@ const (
 	cacheBytes    = 1 << 20
 )
 
-// openDatabase opens the database in dir. fail is told of what it can't go on after.
-func openDatabase(fs vfs.FS, dir string, log *slog.Logger, fail func(error), mode mode) (db *pebble.DB, err error) {
+// host is what a database is opened in.
+type host struct {
+	fs       vfs.FS
+	log      *slog.Logger
+	fail     func(error)     // is told of what the database can't go on after
+	failed   <-chan struct{} // closed when it was
+	memTable uint64          // memTableBytes, if 0
+}
+
+// openDatabase opens the database in dir.
+func openDatabase(dir string, h host, mode mode) (*pebble.DB, error) {
 	cache := pebble.NewCache(cacheBytes)
 	defer cache.Unref()
 	opts := &pebble.Options{
-		FS:                 fs,
+		FS:                 h.fs,
 		Cache:              cache,
-		MemTableSize:       memTableBytes,
+		MemTableSize:       cmp.Or(h.memTable, memTableBytes),
 		FormatMajorVersion: databaseFormat,
 		ErrorIfNotExists:   mode != fresh,
 		ErrorIfExists:      mode == fresh,
 		ReadOnly:           mode == readOnly,
-		Logger:             stopLogger{log, fail},
+		Logger:             stopLogger{h.log, h.fail},
 	}
 	opts.EventListener = &pebble.EventListener{
-		BackgroundError: func(err error) { log.Error("store: work in the background failed", "error", err) },
-		DataCorruption:  func(info pebble.DataCorruptionInfo) { fail(fmt.Errorf("%w: %v", ErrDamaged, info)) },
+		// Pebble would try again at once and for ever, and let the commits wait.
+		BackgroundError: func(err error) { stopLogger{h.log, h.fail}.Fatalf("work in the background: %w", damage(err)) },
+		DataCorruption:  func(info pebble.DataCorruptionInfo) { h.fail(fmt.Errorf("%w: %v", ErrDamaged, info)) },
 	}
-	err = guarded(func() (err error) {
-		db, err = pebble.Open(dir, opts)
+	var opened *pebble.DB
+	err := guarded(h.failed, func() (err error) {
+		opened, err = pebble.Open(dir, opts)
 		return err
 	})
 	switch {
 	case err == nil:
-		return db, nil
+		return opened, nil
+	case errors.Is(err, errGaveUp): // opened may be written to yet
+		return nil, err
 	case pebble.IsCorruptionError(err), errors.Is(err, pebble.ErrDBDoesNotExist):
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
@@ -65,18 +79,30 @@ const (
 // told from a log that was cut off by a crash.
 const databaseFormat = pebble.FormatValueSeparation
 
-func closeDatabase(db *pebble.DB) error { return guarded(db.Close) }
+func closeDatabase(db *pebble.DB, failed <-chan struct{}) error { return guarded(failed, db.Close) }
 
-// guarded calls f on a goroutine of its own, as Pebble may end it: see stopLogger.
-func guarded(f func() error) error {
-	err := errors.New("the database gave up")
-	done := make(chan struct{})
+var errGaveUp = errors.New("the database gave up")
+
+// guarded calls f on a goroutine of its own, as Pebble may end it, or leave it waiting for one
+// that it ended: see stopLogger. It panics where it finds what it can't have written.
+func guarded(failed <-chan struct{}, f func() error) error {
+	result := make(chan error, 1)
 	go func() {
-		defer close(done)
+		err := errGaveUp
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("%w: %v", ErrDamaged, p)
+			}
+			result <- err
+		}()
 		err = f()
 	}()
-	<-done
-	return err
+	select {
+	case err := <-result:
+		return err
+	case <-failed:
+		return errGaveUp
+	}
 }
 
 // stopLogger is where Pebble writes to. It calls Fatalf when it can't keep its promises any

@@ -45,7 +45,8 @@ type Options struct {
 	// Logger gets what has no caller to be returned to. Default: slog.Default().
 	Logger *slog.Logger
 
-	fs vfs.FS // the real one by default; tests have others
+	fs       vfs.FS // the real one by default; tests have others
+	memTable uint64 // bytes of the database's table in memory; tests have less
 }
 
 const defaultMinFree = 64 << 20
@@ -68,6 +69,7 @@ type Store struct {
 	dir   string
 	opts  Options
 	lock  *lock
+	gate  *gate
 	db    *pebble.DB
 	epoch string
 
@@ -88,7 +90,7 @@ type Store struct {
 	follower follower
 
 	failure failure
-	written sync.WaitGroup // the writer
+	written chan struct{} // closed when the writer has ended
 	free    freeSpace
 }
 
@@ -138,14 +140,18 @@ func Open(dir string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
-	s := &Store{dir: dir, opts: opts, items: table.New(), more: make(chan struct{}, 1)}
+	s := &Store{dir: dir, opts: opts, items: table.New(), more: make(chan struct{}, 1), written: make(chan struct{})}
 	s.failure.done = make(chan struct{})
 	s.free = freeSpace{fs: opts.fs, dir: dir}
 	if err := s.open(); err != nil {
+		if failed := s.failure.get(); failed != nil {
+			err = failed
+		}
 		s.release()
 		return nil, fmt.Errorf("open store %q: %w", dir, err)
 	}
-	s.written.Go(s.write)
+	s.gate.open.Store(true)
+	go s.write()
 	return s, nil
 }
 
@@ -158,6 +164,7 @@ func (s *Store) open() (err error) {
 	if s.lock, err = acquire(fs, s.dir); err != nil {
 		return err
 	}
+	s.gate = &gate{FS: fs, fail: s.fail}
 	database := filepath.Join(s.dir, databaseFolder)
 	if isNew {
 		return s.make(database)
@@ -165,10 +172,14 @@ func (s *Store) open() (err error) {
 	if err := checkFormat(fs, s.dir); err != nil {
 		return err
 	}
-	if s.db, err = openDatabase(fs, database, s.opts.Logger, s.fail, present); err != nil {
+	if s.db, err = openDatabase(database, s.host(), present); err != nil {
 		return err
 	}
-	return s.load()
+	return guarded(s.failure.done, s.load)
+}
+
+func (s *Store) host() host {
+	return host{s.gate, s.opts.Logger, s.fail, s.failure.done, s.opts.memTable}
 }
 
 // make makes a store. It is one when the file that tells its format is there; what was left of
@@ -178,11 +189,11 @@ func (s *Store) make(database string) (err error) {
 	if err := fs.RemoveAll(database); err != nil {
 		return err
 	}
-	if s.db, err = openDatabase(fs, database, s.opts.Logger, s.fail, fresh); err != nil {
+	if s.db, err = openDatabase(database, s.host(), fresh); err != nil {
 		return err
 	}
 	s.epoch = table.NewEpoch()
-	err = guarded(func() error { return s.db.Set(stateKey, appendState(nil, state{epoch: s.epoch}), pebble.Sync) })
+	err = guarded(s.failure.done, func() error { return s.db.Set(stateKey, appendState(nil, state{epoch: s.epoch}), pebble.Sync) })
 	if err != nil {
 		return err
 	}
@@ -282,8 +293,8 @@ func (s *Store) Info() store.Info {
 	return store.Info{Epoch: s.epoch, Blocks: true, Promise: promise}
 }
 
-// Close implements [store.Store]. What is queued is written first. Its error is that of the
-// disk.
+// Close implements [store.Store]. What is queued is written first, but where the disk failed:
+// then a writer that it left waiting is waited for no more. Its error is that of the disk.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	again := s.closed
@@ -291,7 +302,10 @@ func (s *Store) Close() error {
 		close(s.more)
 	}
 	s.mu.Unlock()
-	s.written.Wait()
+	select {
+	case <-s.written:
+	case <-s.failure.done:
+	}
 	if again {
 		return nil
 	}
@@ -300,13 +314,17 @@ func (s *Store) Close() error {
 	s.deliver.Lock()
 	defer s.deliver.Unlock()
 	s.follower, s.items = follower{}, nil
-	return s.release()
+	return errors.Join(s.release(), s.failure.get())
 }
 
 // release gives back what Open took.
 func (s *Store) release() (err error) {
 	if s.db != nil && s.failure.get() == nil {
-		err = closeDatabase(s.db)
+		s.gate.open.Store(false)
+		err = closeDatabase(s.db, s.failure.done)
+	}
+	if s.gate != nil {
+		err = errors.Join(err, s.gate.close())
 	}
 	// A database that failed may never close; its files are left as after a crash.
 	if s.lock != nil {

