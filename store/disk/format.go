@@ -44,10 +44,7 @@ const format = 1
 // is still to be made.
 func prepare(fs vfs.FS, dir string) (fresh bool, err error) {
 	if _, err := fs.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		if err := fs.MkdirAll(dir, 0o700); err != nil {
-			return false, err
-		}
-		return true, syncFolder(fs, filepath.Dir(dir))
+		return true, makeFolder(fs, dir)
 	}
 	files, err := fs.List(dir)
 	if err != nil {
@@ -59,11 +56,38 @@ func prepare(fs vfs.FS, dir string) (fresh bool, err error) {
 	for _, name := range files {
 		// A store that was being made when the process ended has these, and nothing that was
 		// acknowledged.
-		if !slices.Contains([]string{lockFile, holderFile, databaseFolder, formatFile + temporary}, name) {
+		if !slices.Contains([]string{lockFile, holderFile, holderFile + temporary, databaseFolder, formatFile + temporary}, name) {
 			return false, ErrNotAStore
 		}
 	}
-	return true, nil
+	return true, makeFolder(fs, dir) // the attempt may not have come to syncing it
+}
+
+// makeFolder makes a folder, and those that it is in, so that all of them outlive a crash.
+func makeFolder(fs vfs.FS, dir string) error {
+	above := []string{dir}
+	for last := dir; filepath.Dir(last) != last; last = above[len(above)-1] {
+		above = append(above, filepath.Dir(last))
+	}
+	made := 1 // the store's own, and those that are not there
+	for made < len(above)-1 && !exists(fs, above[made]) {
+		made++
+	}
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for i, folder := range above[1:] {
+		// Those that were there may be closed to us, and were somebody else's to sync.
+		if err := syncFolder(fs, folder); err != nil && i < made {
+			return err
+		}
+	}
+	return nil
+}
+
+func exists(fs vfs.FS, path string) bool {
+	_, err := fs.Stat(path)
+	return !errors.Is(err, os.ErrNotExist)
 }
 
 // checkFormat looks whether the store is in the format that this package reads.
