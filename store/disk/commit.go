@@ -14,6 +14,7 @@ import (
 // pending is a transaction on its way to the disk.
 type pending struct {
 	batch store.Batch
+	tally tally         // of what is there with it
 	done  chan struct{} // closed when it is on the disk and applied
 }
 
@@ -64,12 +65,22 @@ func (s *Store) enqueue(ctx context.Context, txn store.Txn) (*pending, uint64, e
 	if grows(txn) && s.opts.MinFree > 0 && s.free.less(uint64(s.opts.MinFree)+size(txn)) {
 		return nil, 0, store.ErrFull
 	}
+	for i := range txn.Then {
+		if old := s.items.Get(txn.Then[i].Key); old != nil {
+			s.tally.remove(old)
+		}
+	}
 	changes := s.items.Write(txn.Then, s.revision+1)
+	for _, c := range changes {
+		if !c.Deleted {
+			s.tally.add(c.Item)
+		}
+	}
 	if len(changes) == 0 {
 		return s.last, s.revision, nil
 	}
 	s.revision++
-	p := &pending{done: make(chan struct{}), batch: store.Batch{Revision: s.revision, Changes: changes, Mark: txn.Mark}}
+	p := &pending{done: make(chan struct{}), tally: s.tally, batch: store.Batch{Revision: s.revision, Changes: changes, Mark: txn.Mark}}
 	s.queue, s.last = append(s.queue, p), p
 	select {
 	case s.more <- struct{}{}:
@@ -185,8 +196,8 @@ func (s *Store) writeGroup(group []*pending) error {
 			}
 		}
 	}
-	newest := group[len(group)-1].batch.Revision
-	if err := b.Set(stateKey, appendState(nil, state{s.epoch, newest}), nil); err != nil {
+	newest := group[len(group)-1]
+	if err := b.Set(stateKey, appendState(nil, state{s.epoch, newest.batch.Revision, newest.tally}), nil); err != nil {
 		return err
 	}
 	return s.db.Apply(b, s.durability())

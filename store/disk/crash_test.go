@@ -115,7 +115,7 @@ const crashDir = "not/yet/there" // three folders that are to be made
 // What comes back is a beginning of its history: whole transactions, at least what was
 // acknowledged.
 func TestCrashes(t *testing.T) {
-	for seed := range uint64(rounds(3)) {
+	for seed := range uint64(rounds(2)) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			t.Parallel()
 			c, history := crashed(t, seed)
@@ -125,7 +125,7 @@ func TestCrashes(t *testing.T) {
 				if err != nil {
 					t.Fatalf("crash %d of %d, acknowledged %d, %d%% of what was not synced: %v", i, len(c.taken), k.acked, k.unsync, err)
 				}
-				if i%25 == 0 {
+				if i%40 == 0 {
 					again(t, k, epoch, history, seed)
 				}
 			}

@@ -78,6 +78,7 @@ type Store struct {
 	mu       sync.Mutex
 	items    *table.Table // with what is queued
 	revision uint64       // of the newest queued
+	tally    tally        // of items
 	queue    []*pending
 	last     *pending // the newest, also when it is not in the queue any more
 	closed   bool
@@ -150,7 +151,6 @@ func Open(dir string, opts Options) (*Store, error) {
 		s.release()
 		return nil, fmt.Errorf("open store %q: %w", dir, err)
 	}
-	s.gate.open.Store(true)
 	go s.write()
 	return s, nil
 }
@@ -186,7 +186,10 @@ func (s *Store) host() host {
 // an attempt that did not come so far had nothing to lose.
 func (s *Store) make(database string) (err error) {
 	fs := s.opts.fs
-	if err := fs.RemoveAll(database); err != nil {
+	if err := errors.Join(fs.RemoveAll(database), syncFolder(fs, s.dir)); err != nil {
+		return err
+	}
+	if err := beginFormat(fs, s.dir); err != nil {
 		return err
 	}
 	if s.db, err = openDatabase(database, s.host(), fresh); err != nil {
@@ -197,7 +200,10 @@ func (s *Store) make(database string) (err error) {
 	if err != nil {
 		return err
 	}
-	return writeFormat(fs, s.dir)
+	if err := s.raiseFloor(); err != nil {
+		return err
+	}
+	return endFormat(fs, s.dir)
 }
 
 // load reads everything.
@@ -216,10 +222,17 @@ func (s *Store) load() error {
 			return fmt.Errorf("%w: item %s has revision %d, the store %d", ErrDamaged, item.Key, item.Revision, st.revision)
 		}
 		s.items.Set(item)
+		s.tally.add(item)
 		return nil
 	})
 	if err == nil {
 		err = s.failure.get() // found while reading
+	}
+	if err == nil && s.tally != st.tally {
+		err = fmt.Errorf("%w: %d items are there, or are not those that were, of %d", ErrDamaged, s.tally.count, st.tally.count)
+	}
+	if err == nil {
+		err = s.checkFloor()
 	}
 	return err
 }
@@ -314,19 +327,29 @@ func (s *Store) Close() error {
 	s.deliver.Lock()
 	defer s.deliver.Unlock()
 	s.follower, s.items = follower{}, nil
-	return errors.Join(s.release(), s.failure.get())
+	err := s.closeDatabase()
+	if err == nil {
+		err = s.raiseFloor()
+	}
+	return errors.Join(err, s.release(), s.failure.get())
+}
+
+// closeDatabase closes the database, if it can be. One that failed may never close; its files
+// are left as after a crash.
+func (s *Store) closeDatabase() (err error) {
+	if s.db != nil && s.failure.get() == nil {
+		err = closeDatabase(s.db, s.failure.done)
+	}
+	s.db = nil
+	return err
 }
 
 // release gives back what Open took.
-func (s *Store) release() (err error) {
-	if s.db != nil && s.failure.get() == nil {
-		s.gate.open.Store(false)
-		err = closeDatabase(s.db, s.failure.done)
-	}
+func (s *Store) release() error {
+	err := s.closeDatabase()
 	if s.gate != nil {
 		err = errors.Join(err, s.gate.close())
 	}
-	// A database that failed may never close; its files are left as after a crash.
 	if s.lock != nil {
 		err = errors.Join(err, s.lock.release())
 	}

@@ -45,7 +45,7 @@ func fallible(op errorfs.Op) bool {
 
 // TestFaults lets each operation of a run fail in turn, until a run comes to its end without.
 func TestFaults(t *testing.T) {
-	stride := 3
+	stride := 5
 	if rounds(1) > 1 {
 		stride = 1
 	}

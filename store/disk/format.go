@@ -56,9 +56,12 @@ func prepare(fs vfs.FS, dir string) (fresh bool, err error) {
 	for _, name := range files {
 		// A store that was being made when the process ended has these, and nothing that was
 		// acknowledged.
-		if !slices.Contains([]string{lockFile, holderFile, holderFile + temporary, databaseFolder, formatFile + temporary}, name) {
+		if !slices.Contains([]string{lockFile, holderFile, holderFile + temporary, databaseFolder, formatFile + temporary, floorFile, floorFile + temporary}, name) {
 			return false, ErrNotAStore
 		}
+	}
+	if slices.Contains(files, databaseFolder) && !slices.Contains(files, formatFile+temporary) {
+		return false, fmt.Errorf("%w: %s is missing", ErrDamaged, formatFile)
 	}
 	return true, makeFolder(fs, dir) // the attempt may not have come to syncing it
 }
@@ -106,16 +109,31 @@ func checkFormat(fs vfs.FS, dir string) error {
 	return nil
 }
 
-// writeFormat says that the store was made.
-func writeFormat(fs vfs.FS, dir string) error {
-	return writeSmall(fs, dir, formatFile, fmt.Sprintf("%s%d\n", formatLine, format))
+// beginFormat says that the store is being made: what is in the folder is worth nothing until
+// endFormat.
+func beginFormat(fs vfs.FS, dir string) error {
+	if err := writeTemporary(fs, filepath.Join(dir, formatFile), fmt.Sprintf("%s%d\n", formatLine, format)); err != nil {
+		return err
+	}
+	return syncFolder(fs, dir)
+}
+
+// endFormat says that the store was made.
+func endFormat(fs vfs.FS, dir string) error {
+	return putTemporary(fs, dir, formatFile)
 }
 
 const temporary = ".new"
 
 // writeSmall puts a file in its place whole, and syncs it.
 func writeSmall(fs vfs.FS, dir, name, text string) error {
-	path := filepath.Join(dir, name)
+	if err := writeTemporary(fs, filepath.Join(dir, name), text); err != nil {
+		return err
+	}
+	return putTemporary(fs, dir, name)
+}
+
+func writeTemporary(fs vfs.FS, path, text string) error {
 	f, err := fs.Create(path+temporary, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
@@ -124,14 +142,15 @@ func writeSmall(fs vfs.FS, dir, name, text string) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = fs.Rename(path+temporary, path)
+	return errors.Join(err, f.Close())
+}
+
+func putTemporary(fs vfs.FS, dir, name string) error {
+	path := filepath.Join(dir, name)
+	if err := fs.Rename(path+temporary, path); err != nil {
+		return err
 	}
-	if err == nil {
-		err = syncFolder(fs, dir)
-	}
-	return err
+	return syncFolder(fs, dir)
 }
 
 // readSmall reads the beginning of a file.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -15,13 +14,13 @@ import (
 // any more: a database that failed can't be ended, and what its goroutines still try must not
 // meet the files of the one that is opened next.
 //
-// Nor does a database that is open learn of an error of writing. What Pebble does about one
-// depends on where it happens: it tries again for ever, or calls Fatalf, or panics with its locks
-// in a state that ends the process. So the store is told, and who met the error waits for ever.
+// Nor does a database learn of an error of writing. What Pebble does about one depends on where it
+// happens: it tries again for ever, or calls Fatalf, or panics with its locks in a state that ends
+// the process, or takes back what its other goroutines still use. So the store is told, and who
+// met the error waits for ever.
 type gate struct {
 	vfs.FS
 	fail func(error)
-	open atomic.Bool // whether errors of writing are held
 
 	mu    sync.RWMutex // held to read while something is changed
 	shut  bool
@@ -33,21 +32,22 @@ var errShut = errors.New("database is not used any more")
 // change does what changes the folder, while the gate is not shut.
 func (g *gate) change(f func() error) error { return g.held(g.whileOpen(f)) }
 
-// held returns err if the database may see it.
+// held returns if there is no error.
 func (g *gate) held(err error) error {
-	if err == nil || !g.open.Load() {
-		return err
+	if err != nil {
+		g.fail(err)
+		select {}
 	}
-	g.fail(err)
-	select {}
+	return nil
 }
 
 func (g *gate) whileOpen(f func() error) error {
 	g.mu.RLock()
-	defer g.mu.RUnlock()
 	if g.shut {
-		return errShut
+		g.mu.RUnlock()
+		return g.held(errShut)
 	}
+	defer g.mu.RUnlock()
 	return f()
 }
 

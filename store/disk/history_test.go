@@ -26,9 +26,12 @@ func rounds(n int) int {
 	return n * max(times, 1)
 }
 
+// silent is where nobody reads what went wrong on purpose.
+var silent = slog.New(slog.DiscardHandler)
+
 // small opens a store that moves what it has to tables all the time.
 func small(fs vfs.FS, dir string) (*Store, error) {
-	return Open(dir, Options{fs: fs, memTable: 16 << 10, MinFree: -1, Logger: slog.New(slog.DiscardHandler)})
+	return Open(dir, Options{fs: fs, memTable: 16 << 10, MinFree: -1, Logger: silent})
 }
 
 // image is what a store has, by the key's text, with everything that must be kept.

@@ -130,33 +130,3 @@ func (r *reader) skip(size int) {
 	}
 	r.rest = r.rest[size:]
 }
-
-// state is what the store knows beside its items: its format, its epoch, and the revision of
-// the newest transaction. It is written with every transaction.
-type state struct {
-	epoch    string
-	revision uint64
-}
-
-var stateKey = []byte{kindState}
-
-func appendState(b []byte, s state) []byte {
-	b = append(b, 0, 0, 0, 0)
-	b = binary.AppendUvarint(b, s.revision)
-	b = append(b, s.epoch...)
-	binary.LittleEndian.PutUint32(b, checksum(stateKey, b[4:]))
-	return b
-}
-
-func parseState(b []byte) (s state, err error) {
-	if len(b) < 4 || binary.LittleEndian.Uint32(b) != checksum(stateKey, b[4:]) {
-		return s, fmt.Errorf("state of the store: %w", errRecord)
-	}
-	r := reader{rest: b[4:]}
-	s.revision = r.uint()
-	s.epoch = string(r.rest)
-	if r.short || s.epoch == "" {
-		return s, fmt.Errorf("state of the store: %w", errRecord)
-	}
-	return s, nil
-}
