@@ -16,14 +16,16 @@ import (
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("roost/store/disk.(*gate).held"),
-		goleak.IgnoreAnyFunction("roost/store/disk.(*Store).writeGroup"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*commitPipeline).Commit"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*DB).collectTableStats"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*DB).compact"),
+		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*DB).flush"),
 		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2/record.(*LogWriter).flushLoop"),
 		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*cleanupManager).mainLoop"),
 		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*ConcurrencyLimitScheduler).periodicGranter"),
 		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2/internal/genericcache.(*shard[...]).releaseLoop"),
 		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.Open"),
 		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*DB).Close"),
-		goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2.(*DB).makeRoomForWrite"),
 	)
 }
 
@@ -36,5 +38,13 @@ func TestContract(t *testing.T) {
 			t.Fatal(err)
 		}
 		return s
+	})
+}
+
+func TestDurable(t *testing.T) {
+	storetest.Durable(t, func(t *testing.T) (store.Store, func() store.Store) {
+		dir := t.TempDir()
+		again := func() store.Store { return open(t, dir) }
+		return again(), again
 	})
 }

@@ -2,7 +2,7 @@
 // holds an implementation to every promise; [History] repeats one seeded history.
 //
 // It tests what a caller can see of one store in one process: not what survives
-// a crash or a restart, and not how two processes share a store.
+// a crash, and not how two processes share a store. [Durable] adds what survives a restart.
 package storetest
 
 import (
