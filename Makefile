@@ -2,12 +2,13 @@
 
 GO       ?= go
 FUZZTIME ?= 60s
+TORTURE_ROUNDS ?= 200
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 # Temporary files of what is run here.
 export TMPDIR := $(CURDIR)/.tmp
 
-.PHONY: help test fuzz bench dist fmt clean
+.PHONY: help test fuzz torture bench dist fmt clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1:\t/p' Makefile
@@ -22,6 +23,10 @@ fuzz: .tmp ## fuzz each target for FUZZTIME (60s)
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package; \
 		done; \
 	done
+
+torture: .tmp ## kill a server under load TORTURE_ROUNDS (200) times, and run the long tests of the disk
+	ROOST_TORTURE=1 TORTURE_ROUNDS=$(TORTURE_ROUNDS) $(GO) test -count 1 -timeout 2h -v -run '^TestKill$$' ./cmd/roost
+	ROOST_TORTURE=1 $(GO) test -count 1 -timeout 2h ./store/disk
 
 bench: .tmp ## measure against bare net/http (bench/README.md)
 	$(GO) test -run '^$$' -bench . ./bench
