@@ -71,6 +71,7 @@ type Store struct {
 	lock  *lock
 	gate  *gate
 	db    *pebble.DB
+	ended bool // db was closed
 	epoch string
 
 	entry sync.RWMutex // held to read while a transaction is queued; taken before deliver and mu
@@ -175,7 +176,10 @@ func (s *Store) open() (err error) {
 	if s.db, err = openDatabase(database, s.host(), present); err != nil {
 		return err
 	}
-	return guarded(s.failure.done, s.load)
+	if err := guarded(s.failure.done, s.load); err != nil {
+		return err
+	}
+	return s.checkFloor()
 }
 
 func (s *Store) host() host {
@@ -230,9 +234,6 @@ func (s *Store) load() error {
 	}
 	if err == nil && s.tally != st.tally {
 		err = fmt.Errorf("%w: %d items are there, or are not those that were, of %d", ErrDamaged, s.tally.count, st.tally.count)
-	}
-	if err == nil {
-		err = s.checkFloor()
 	}
 	return err
 }
@@ -337,10 +338,10 @@ func (s *Store) Close() error {
 // closeDatabase closes the database, if it can be. One that failed may never close; its files
 // are left as after a crash.
 func (s *Store) closeDatabase() (err error) {
-	if s.db != nil && s.failure.get() == nil {
+	if s.db != nil && s.failure.get() == nil && !s.ended {
+		s.ended = true // and db is left, for those that wait in it
 		err = closeDatabase(s.db, s.failure.done)
 	}
-	s.db = nil
 	return err
 }
 
