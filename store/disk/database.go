@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -48,7 +50,9 @@ func openDatabase(dir string, h host, mode mode) (*pebble.DB, error) {
 	opts.EventListener = &pebble.EventListener{
 		// Pebble would try again at once and for ever, and let the commits wait.
 		BackgroundError: func(err error) { stopLogger{h.log, h.fail}.Fatalf("work in the background: %w", damage(err)) },
-		DataCorruption:  func(info pebble.DataCorruptionInfo) { h.fail(fmt.Errorf("%w: %v", ErrDamaged, info)) },
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			h.fail(fmt.Errorf("%w: %s: %w", ErrDamaged, info.Path, firstLine{info.Details}))
+		},
 	}
 	var opened *pebble.DB
 	err := guarded(h.failed, func() (err error) {
@@ -60,8 +64,8 @@ func openDatabase(dir string, h host, mode mode) (*pebble.DB, error) {
 		return opened, nil
 	case errors.Is(err, errGaveUp): // opened may be written to yet
 		return nil, err
-	case pebble.IsCorruptionError(err), errors.Is(err, pebble.ErrDBDoesNotExist):
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	case mode != fresh:
+		return nil, damage(err)
 	}
 	return nil, err
 }
@@ -162,16 +166,33 @@ func readItems(db *pebble.DB, take func(*store.Item) error) error {
 	return damage(it.Error())
 }
 
-// damage makes an error of reading ErrDamaged if it is one of what was read.
+// damage makes an error of reading ErrDamaged if it is one of what was read, or of a file that
+// is not there.
 func damage(err error) error {
-	if err == nil || errors.Is(err, ErrDamaged) {
-		return err
-	}
-	if pebble.IsCorruptionError(err) || errors.Is(err, errRecord) || errors.Is(err, errKey) {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	if isDamage(err) && !errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%w: %w", ErrDamaged, firstLine{err})
 	}
 	return err
 }
+
+func isDamage(err error) bool {
+	for _, one := range []error{ErrDamaged, errRecord, errKey, pebble.ErrDBDoesNotExist, os.ErrNotExist} {
+		if errors.Is(err, one) {
+			return true
+		}
+	}
+	return pebble.IsCorruptionError(err) || err != nil && strings.Contains(err.Error(), "object size mismatch") // which is not marked
+}
+
+// firstLine is an error of Pebble's without what stands below its first line, such as stacks.
+type firstLine struct{ error }
+
+func (e firstLine) Error() string {
+	first, _, _ := strings.Cut(e.error.Error(), "\n")
+	return first
+}
+
+func (e firstLine) Unwrap() error { return e.error }
 
 // sharing keeps one copy of each Meta and each space, as most items have the same.
 type sharing struct {

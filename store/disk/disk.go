@@ -51,6 +51,19 @@ type Options struct {
 
 const defaultMinFree = 64 << 20
 
+func (o Options) withDefaults() Options {
+	if o.fs == nil {
+		o.fs = vfs.Default
+	}
+	if o.MinFree == 0 {
+		o.MinFree = defaultMinFree
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
 // ErrFailed: the disk failed, and the store accepts no change until it is opened again.
 var ErrFailed = errors.New("disk failed: the store accepts no change until it is opened again")
 
@@ -133,18 +146,7 @@ func (f *failure) get() error {
 // be empty, or not be there. It reads everything. Its errors are [ErrInUse], [ErrNotAStore],
 // [ErrFormat], [ErrDamaged], and those of the system.
 func Open(dir string, opts Options) (*Store, error) {
-	if opts.fs == nil {
-		opts.fs = vfs.Default
-	}
-	if opts.MinFree == 0 {
-		opts.MinFree = defaultMinFree
-	}
-	if opts.Logger == nil {
-		opts.Logger = slog.Default()
-	}
-	s := &Store{dir: dir, opts: opts, items: table.New(), more: make(chan struct{}, 1), written: make(chan struct{})}
-	s.failure.done = make(chan struct{})
-	s.free = freeSpace{fs: opts.fs, dir: dir}
+	s := newStore(dir, opts)
 	if err := s.open(); err != nil {
 		if failed := s.failure.get(); failed != nil {
 			err = failed
@@ -156,19 +158,23 @@ func Open(dir string, opts Options) (*Store, error) {
 	return s, nil
 }
 
+func newStore(dir string, opts Options) *Store {
+	opts = opts.withDefaults()
+	s := &Store{dir: dir, opts: opts, items: table.New(), more: make(chan struct{}, 1), written: make(chan struct{})}
+	s.failure.done = make(chan struct{})
+	s.free = freeSpace{fs: opts.fs, dir: dir}
+	return s
+}
+
 func (s *Store) open() (err error) {
 	fs := s.opts.fs
-	isNew, err := prepare(fs, s.dir)
+	isNew, err := s.enter()
 	if err != nil {
 		return err
 	}
-	if s.lock, err = acquire(fs, s.dir); err != nil {
-		return err
-	}
-	s.gate = &gate{FS: fs, fail: s.fail}
 	database := filepath.Join(s.dir, databaseFolder)
 	if isNew {
-		return s.make(database)
+		return s.make(database, nil)
 	}
 	if err := checkFormat(fs, s.dir); err != nil {
 		return err
@@ -186,9 +192,23 @@ func (s *Store) host() host {
 	return host{s.gate, s.opts.Logger, s.fail, s.failure.done, s.opts.memTable}
 }
 
-// make makes a store. It is one when the file that tells its format is there; what was left of
-// an attempt that did not come so far had nothing to lose.
-func (s *Store) make(database string) (err error) {
+// enter locks the folder, and says whether the store in it is still to be made.
+func (s *Store) enter() (fresh bool, err error) {
+	fs := s.opts.fs
+	if _, err = prepare(fs, s.dir); err != nil {
+		return false, err
+	}
+	if s.lock, err = acquire(fs, s.dir); err != nil {
+		return false, err
+	}
+	s.gate = &gate{FS: fs, fail: s.fail}
+	return prepare(fs, s.dir) // another may have made it in the meantime
+}
+
+// make makes a store, with what fill puts into it if there is a fill. It is one when the file
+// that tells its format is there; what was left of an attempt that did not come so far had
+// nothing to lose.
+func (s *Store) make(database string, fill func() error) (err error) {
 	fs := s.opts.fs
 	if err := errors.Join(fs.RemoveAll(database), syncFolder(fs, s.dir)); err != nil {
 		return err
@@ -200,7 +220,15 @@ func (s *Store) make(database string) (err error) {
 		return err
 	}
 	s.epoch = table.NewEpoch()
-	err = guarded(s.failure.done, func() error { return s.db.Set(stateKey, appendState(nil, state{epoch: s.epoch}), pebble.Sync) })
+	err = guarded(s.failure.done, func() error {
+		if fill != nil {
+			if err := fill(); err != nil {
+				return err
+			}
+		}
+		s.applied.Store(s.revision)
+		return s.db.Set(stateKey, appendState(nil, state{s.epoch, s.revision, s.tally}), pebble.Sync)
+	})
 	if err != nil {
 		return err
 	}
@@ -214,7 +242,7 @@ func (s *Store) make(database string) (err error) {
 func (s *Store) load() error {
 	st, found, err := readState(s.db)
 	if err == nil && !found {
-		err = fmt.Errorf("%w: its state is not there", ErrDamaged)
+		err = errNoState
 	}
 	if err != nil {
 		return err
@@ -222,8 +250,8 @@ func (s *Store) load() error {
 	s.epoch, s.revision = st.epoch, st.revision
 	s.applied.Store(st.revision)
 	err = readItems(s.db, func(item *store.Item) error {
-		if item.Revision > st.revision {
-			return fmt.Errorf("%w: item %s has revision %d, the store %d", ErrDamaged, item.Key, item.Revision, st.revision)
+		if err := st.admits(item); err != nil {
+			return err
 		}
 		s.items.Set(item)
 		s.tally.add(item)
@@ -232,8 +260,8 @@ func (s *Store) load() error {
 	if err == nil {
 		err = s.failure.get() // found while reading
 	}
-	if err == nil && s.tally != st.tally {
-		err = fmt.Errorf("%w: %d items are there, or are not those that were, of %d", ErrDamaged, s.tally.count, st.tally.count)
+	if err == nil {
+		err = st.addsUp(s.tally)
 	}
 	return err
 }

@@ -50,20 +50,31 @@ func prepare(fs vfs.FS, dir string) (fresh bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if slices.Contains(files, formatFile) {
+	fresh, err = isFresh(files)
+	if err == nil && fresh {
+		err = makeFolder(fs, dir) // the attempt may not have come to syncing it
+	}
+	return fresh, err
+}
+
+// isFresh says by the files of a folder whether the store in it is still to be made. One that was
+// being made when the process ended has these files, and nothing that was acknowledged.
+func isFresh(files []string) (bool, error) {
+	has := func(name string) bool { return slices.Contains(files, name) }
+	if has(formatFile) {
 		return false, nil
 	}
+	known := []string{lockFile, holderFile, holderFile + temporary, databaseFolder, formatFile + temporary, floorFile, floorFile + temporary}
 	for _, name := range files {
-		// A store that was being made when the process ended has these, and nothing that was
-		// acknowledged.
-		if !slices.Contains([]string{lockFile, holderFile, holderFile + temporary, databaseFolder, formatFile + temporary, floorFile, floorFile + temporary}, name) {
+		if !slices.Contains(known, name) {
 			return false, ErrNotAStore
 		}
 	}
-	if slices.Contains(files, databaseFolder) && !slices.Contains(files, formatFile+temporary) {
-		return false, fmt.Errorf("%w: %s is missing", ErrDamaged, formatFile)
+	if has(databaseFolder) && !has(formatFile+temporary) {
+		// Not one that was being made: somebody lost the file, and what is there is precious.
+		return false, fmt.Errorf("%w: the file %s is missing", ErrDamaged, formatFile)
 	}
-	return true, makeFolder(fs, dir) // the attempt may not have come to syncing it
+	return true, nil
 }
 
 // makeFolder makes a folder, and those that it is in, so that all of them outlive a crash.

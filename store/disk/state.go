@@ -46,6 +46,24 @@ func parseState(b []byte) (s state, err error) {
 	return s, nil
 }
 
+var errNoState = fmt.Errorf("%w: its state is not there", ErrDamaged)
+
+// admits says whether an item can be one of the store's.
+func (s state) admits(item *store.Item) error {
+	if item.Revision > s.revision {
+		return fmt.Errorf("%w: item %q in space %q has revision %d, the store %d", ErrDamaged, item.Key.Name, item.Key.Space, item.Revision, s.revision)
+	}
+	return nil
+}
+
+// addsUp says whether items with this tally are all of the store's, as they were last.
+func (s state) addsUp(t tally) error {
+	if t != s.tally {
+		return fmt.Errorf("%w: %d items are there, or are not those that were, of %d", ErrDamaged, t.count, s.tally.count)
+	}
+	return nil
+}
+
 // tally is how many items there are, and the sum of one number of each, by its key and
 // revision.
 type tally struct {
