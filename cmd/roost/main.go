@@ -63,7 +63,7 @@ func rootCommand() *cobra.Command {
 	root.SetVersionTemplate("roost {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(serveCommand(), runCommand(), versionCommand(), completionCommand())
+	root.AddCommand(serveCommand(), runCommand(), storeCommand(), versionCommand(), completionCommand())
 	return root
 }
 
