@@ -167,10 +167,10 @@ func (s *Server) declare(ctx context.Context, e *entry, declared resourceMeta) e
 		return nil
 	}
 	_, err := s.commit(ctx, store.Txn{
-		If: []store.Condition{store.At(resourceKey(e.key), rep.revision)},
+		If: []store.Condition{store.At(resourceKey(e.key), rep.item.Revision)},
 		Then: []store.Write{{
-			Key: resourceKey(e.key), Meta: encodeMeta(meta), Value: rep.value,
-			Modified: rep.modified, Expires: until(rep.modified, meta.TTL),
+			Key: resourceKey(e.key), Meta: encodeMeta(meta), Value: rep.item.Value,
+			Modified: rep.item.Modified, Expires: until(rep.item.Modified, meta.TTL),
 		}},
 		Mark: made{},
 	})
@@ -178,8 +178,8 @@ func (s *Server) declare(ctx context.Context, e *entry, declared resourceMeta) e
 }
 
 func (s *Server) existing(e *entry, uri string) error {
-	if e != nil && e.uri != uri {
-		return fmt.Errorf("it is another spelling of %q; GetResource returns that", e.uri)
+	if e != nil && e.uri() != uri {
+		return fmt.Errorf("it is another spelling of %q; GetResource returns that", e.uri())
 	}
 	return errors.New("GetResource returns it, RemoveResource makes room for another")
 }

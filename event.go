@@ -36,16 +36,16 @@ const endOfEvent = "\n\n"
 
 // valueEvent is rep as an event of its own stream (rule 44).
 func valueEvent(rep *Representation) event {
-	id := eventID(rep.etag)
+	id := eventID(rep.etag())
 	m, _ := negotiate.ParseMediaType(rep.meta.Type)
-	if m.Textual() && utf8.Valid(rep.value) {
-		return event{head: id + "data: ", rest: rep.value, form: asLines, tail: endOfEvent}
+	if m.Textual() && utf8.Valid(rep.item.Value) {
+		return event{head: id + "data: ", rest: rep.item.Value, form: asLines, tail: endOfEvent}
 	}
 	mediaType := rep.meta.Type
 	if strings.ContainsAny(mediaType, `,#%"`) { // which have another meaning in the URL (RFC 2397)
 		mediaType = m.Essence()
 	}
-	return event{head: id + "event: binary\ndata: data:" + mediaType + ";base64,", rest: rep.value, form: asBase64, tail: endOfEvent}
+	return event{head: id + "event: binary\ndata: data:" + mediaType + ";base64,", rest: rep.item.Value, form: asBase64, tail: endOfEvent}
 }
 
 // lineEvent is a resource as an event of the index: one line of JSON (rule 47). head is what
@@ -56,10 +56,10 @@ func lineEvent(head string, l listed, rep *Representation) event {
 		return event{head: head + "data: " + line + endOfEvent}
 	}
 	name, form := `,"base64":"`, asBase64
-	if m, _ := negotiate.ParseMediaType(rep.meta.Type); m.Textual() && utf8.Valid(rep.value) {
+	if m, _ := negotiate.ParseMediaType(rep.meta.Type); m.Textual() && utf8.Valid(rep.item.Value) {
 		name, form = `,"value":"`, asJSON
 	}
-	return event{head: head + "data: " + line[:len(line)-1] + name, rest: rep.value, form: form, tail: `"}` + endOfEvent}
+	return event{head: head + "data: " + line[:len(line)-1] + name, rest: rep.item.Value, form: form, tail: `"}` + endOfEvent}
 }
 
 // over says whether there is nothing more to come.
@@ -134,12 +134,12 @@ func (r *Representation) event() []byte {
 	if b := r.asEvent.Load(); b != nil {
 		return *b
 	}
-	if len(r.value) > pieceBytes {
+	if len(r.item.Value) > pieceBytes {
 		return nil
 	}
 	e := valueEvent(r)
 	b := e.next()
-	if !e.over() || len(b) > 2*len(r.value)+256 {
+	if !e.over() || len(b) > 2*len(r.item.Value)+256 {
 		return nil
 	}
 	r.asEvent.Store(&b)

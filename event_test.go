@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"roost/store"
 )
 
 // whole is an event made to its end, and its longest piece.
@@ -23,7 +25,7 @@ func TestEventsInPieces(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	letters := []string{"\r", "\n", "\r\n", "a", "bc", "é", `"`, `\`, "<", "\x01", " "}
 	rep := func(mediaType, value string) *Representation {
-		return &Representation{value: []byte(value), meta: &resourceMeta{Type: mediaType}, etag: `"e-1"`}
+		return &Representation{item: &store.Item{Value: []byte(value)}, meta: &resourceMeta{Type: mediaType}, tag: `"e-1"`}
 	}
 	for range 300 {
 		var b strings.Builder
@@ -60,7 +62,7 @@ func TestDataURL(t *testing.T) {
 		"image/png": "image/png", "text/plain; charset=iso-8859-1": "text/plain; charset=iso-8859-1",
 		`application/x;a="b,c"`: "application/x", "application/x;a=b#c": "application/x", "application/x;a=%41": "application/x",
 	} {
-		rep := &Representation{value: []byte("\xff"), meta: &resourceMeta{Type: mediaType}, etag: `"e-1"`}
+		rep := &Representation{item: &store.Item{Value: []byte("\xff")}, meta: &resourceMeta{Type: mediaType}, tag: `"e-1"`}
 		got, _ := whole(valueEvent(rep))
 		if !strings.Contains(string(got), "\ndata: data:"+want+";base64,") {
 			t.Errorf("%s: %q", mediaType, got)
@@ -71,7 +73,7 @@ func TestDataURL(t *testing.T) {
 // Events that are long, or much longer than their value, are not kept.
 func TestEventsKept(t *testing.T) {
 	for value, kept := range map[string]bool{"": true, "short": true, strings.Repeat("x", 15<<10): true, strings.Repeat("x", 17<<10): false, strings.Repeat("\n", 1000): false} {
-		rep := &Representation{value: []byte(value), meta: &resourceMeta{Type: "text/plain"}, etag: `"e-1"`}
+		rep := &Representation{item: &store.Item{Value: []byte(value)}, meta: &resourceMeta{Type: "text/plain"}, tag: `"e-1"`}
 		if got := rep.event() != nil; got != kept || (rep.asEvent.Load() != nil) != kept {
 			t.Errorf("%d octets: kept %v", len(value), got)
 		}

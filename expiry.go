@@ -208,7 +208,7 @@ func (s *Server) sweep(ctx context.Context, key string, now time.Time) error {
 	if e == nil || !e.current.Load().expired(now) {
 		return nil
 	}
-	_, err := s.commit(ctx, deletion(resourceKey(key), e.current.Load().revision))
+	_, err := s.commit(ctx, deletion(resourceKey(key), e.current.Load().item.Revision))
 	if errors.As(err, new(*store.ConditionError)) {
 		return nil
 	}

@@ -288,7 +288,7 @@ func (c *call) callBack() {
 func (c *call) exchange() *Exchange {
 	q := &c.request
 	return &Exchange{
-		URI: q.entry.uri, Method: verbs[c.head.Method].method, Header: c.allFields(), Body: q.content,
+		URI: q.entry.uri(), Method: verbs[c.head.Method].method, Header: c.allFields(), Body: q.content,
 		Query: c.head.Query, Peer: c.r.RemoteAddr, TLS: c.r.TLS, Time: c.start,
 	}
 }
@@ -303,7 +303,7 @@ func (c *call) observe() {
 // uri is that of the resource as the program wrote it, else the request's normal form.
 func (c *call) uri() string {
 	if c.request.entry != nil {
-		return c.request.entry.uri
+		return c.request.entry.uri()
 	}
 	return c.head.URI
 }

@@ -73,7 +73,7 @@ func size(c *change) int {
 	if c.rep == nil {
 		return 0
 	}
-	return 4*len(c.rep.value) + len(c.rep.encoded)
+	return 4*len(c.rep.item.Value) + len(c.rep.item.Meta)
 }
 
 // restart forgets everything. No place from before is one in the new history.

@@ -81,10 +81,10 @@ func (g *registry) hookOf(e *entry, m Method) *hooked {
 			}
 			return nil
 		}
-		if e.own.Load() != nil || e.parent == "" {
+		if e.own.Load() != nil || e.parent() == "" {
 			return nil
 		}
-		parent := g.lookup(e.parent)
+		parent := g.lookup(e.parent())
 		if parent == nil || parent.created > e.created {
 			return nil
 		}
@@ -145,7 +145,7 @@ func refusal(status int) problemKind {
 }
 
 func (q *request) hookFault(err error) step {
-	q.site.log.Error("hook failed", "uri", q.entry.uri, "method", q.head.Method, "error", err)
+	q.site.log.Error("hook failed", "uri", q.entry.uri(), "method", q.head.Method, "error", err)
 	return q.refuse(problemInternal.with("The program failed on this request; nothing was changed. The server's log has the details."))
 }
 

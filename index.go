@@ -46,12 +46,12 @@ type listed struct {
 // withValue adds the value as text, or in Base64 where it is none.
 func (l *listed) withValue(rep *Representation) {
 	m, _ := negotiate.ParseMediaType(rep.meta.Type)
-	if m.Textual() && utf8.Valid(rep.value) {
-		text := string(rep.value)
+	if m.Textual() && utf8.Valid(rep.item.Value) {
+		text := string(rep.item.Value)
 		l.Value = &text
 		return
 	}
-	text := base64.StdEncoding.EncodeToString(rep.value)
+	text := base64.StdEncoding.EncodeToString(rep.item.Value)
 	l.Base64 = &text
 }
 
@@ -89,7 +89,7 @@ func (s *site) shown(path string, p page, now time.Time) (all []*entry, more boo
 			case p.depth > 0 && depth(path, e.key) > p.depth:
 				continue
 			}
-			bytes += len(rep.value)
+			bytes += len(rep.item.Value)
 			if len(all) == p.limit || p.value && bytes > maxPageBytes && len(all) > 0 {
 				return all, true
 			}
@@ -279,9 +279,9 @@ func (q *request) sendIndex(path string, p page, tag string, asPage bool) step {
 // tell is what the index says of a resource.
 func (s *site) tell(e *entry, value bool) listed {
 	rep := e.current.Load()
-	size, modified := len(rep.value), rep.modified.UTC()
+	size, modified := len(rep.item.Value), rep.item.Modified.UTC()
 	l := listed{
-		URI: e.key, ETag: rep.etag, ContentType: rep.meta.Type,
+		URI: e.key, ETag: rep.etag(), ContentType: rep.meta.Type,
 		Methods: s.registered(e).methods.Names(), Size: &size, Modified: &modified,
 	}
 	if value {
@@ -439,6 +439,6 @@ func eventOf(e *entry, rep *Representation, kind ChangeKind, id string) event {
 	if kind == Deleted {
 		return lineEvent(id, l, nil)
 	}
-	l.ETag, l.ContentType = rep.etag, rep.meta.Type
+	l.ETag, l.ContentType = rep.etag(), rep.meta.Type
 	return lineEvent(id, l, rep)
 }

@@ -32,9 +32,9 @@ func (h *Head) judge(rep *Representation, selected *variant) judgement {
 	if !h.lines.conditional {
 		return holds
 	}
-	modified := rep.modified.Unix()
+	modified := rep.item.Modified.Unix()
 	if lines := h.Header.Values("If-Match"); len(lines) > 0 {
-		if !condition.Any(lines) && !condition.Strong(lines, rep.etag) && !condition.Strong(lines, rep.codedTag()) {
+		if !condition.Any(lines) && !condition.Strong(lines, rep.etag()) && !condition.Strong(lines, rep.codedTag()) {
 			return failed
 		}
 	} else if since, ok := condition.Date(h.Header.Values("If-Unmodified-Since")); ok && modified > since.Unix() {
@@ -44,7 +44,7 @@ func (h *Head) judge(rep *Representation, selected *variant) judgement {
 		switch {
 		case condition.Any(lines):
 		case selected != nil && condition.Weak(lines, selected.etag):
-		case selected == nil && (condition.Weak(lines, rep.etag) || condition.Weak(lines, rep.codedTag())):
+		case selected == nil && (condition.Weak(lines, rep.etag()) || condition.Weak(lines, rep.codedTag())):
 		default:
 			return holds
 		}
@@ -53,7 +53,7 @@ func (h *Head) judge(rep *Representation, selected *variant) judgement {
 		}
 		return failed
 	}
-	if selected == nil || rep.modified.IsZero() {
+	if selected == nil || rep.item.Modified.IsZero() {
 		return holds
 	}
 	if since, ok := condition.Date(h.Header.Values("If-Modified-Since")); ok && modified <= since.Unix() {
@@ -63,7 +63,7 @@ func (h *Head) judge(rep *Representation, selected *variant) judgement {
 }
 
 // codedTag is the entity-tag of the coded variant, whether there is one or not.
-func (r *Representation) codedTag() string { return strings.TrimSuffix(r.etag, `"`) + gzipTag }
+func (r *Representation) codedTag() string { return strings.TrimSuffix(r.etag(), `"`) + gzipTag }
 
 // Condition says whether a change that the program makes may be made, by the
 // representation that it would replace: a precondition like those of a request. It must
@@ -74,18 +74,18 @@ type Condition func(present *Representation) bool
 // IfMatch holds where the present entity-tag is one of etags, as Representation.ETag gives
 // them, so that nobody else's change is overwritten (RFC 9110 §13.1.1).
 func IfMatch(etags ...string) Condition {
-	return func(present *Representation) bool { return slices.Contains(etags, present.etag) }
+	return func(present *Representation) bool { return slices.Contains(etags, present.etag()) }
 }
 
 // IfNoneMatch holds where the present entity-tag is none of etags (RFC 9110 §13.1.2).
 func IfNoneMatch(etags ...string) Condition {
-	return func(present *Representation) bool { return !slices.Contains(etags, present.etag) }
+	return func(present *Representation) bool { return !slices.Contains(etags, present.etag()) }
 }
 
 // IfUnmodifiedSince holds where the present representation was made at t or before (RFC
 // 9110 §13.1.4), here to the nanosecond.
 func IfUnmodifiedSince(t time.Time) Condition {
-	return func(present *Representation) bool { return !present.modified.After(t) }
+	return func(present *Representation) bool { return !present.item.Modified.After(t) }
 }
 
 // admitChange judges the preconditions of a change of the resource that was asked for, and
@@ -101,12 +101,12 @@ func (q *request) admitChange() (store.Condition, bool) {
 		q.refusePrecondition(rep)
 		return store.Condition{}, false
 	}
-	return store.At(resourceKey(e.key), rep.revision), true
+	return store.At(resourceKey(e.key), rep.item.Revision), true
 }
 
 func (q *request) refusePrecondition(rep *Representation) step {
 	return q.refuse(problemPrecondition.with("A condition of the request does not hold: the resource has another representation than it asks for, which ETag names."),
-		Field{"Etag", []string{rep.etag}})
+		Field{"Etag", []string{rep.etag()}})
 }
 
 // answerNotModified tells that the client has the representation (rule 48).

@@ -39,16 +39,16 @@ func (q *request) sendStored(status int, e *entry, revision uint64, fields []Fie
 		}
 	}
 	if status == http.StatusOK {
-		fields = q.withDigests(fields, rep.serve(q.site.cfg.ContentSecurityPolicy).plain, rep.value)
+		fields = q.withDigests(fields, rep.serve(q.site.cfg.ContentSecurityPolicy).plain, rep.item.Value)
 	}
-	return q.send(reply{status: status, fields: append(fields, appliedRepresentation), body: rep.value})
+	return q.send(reply{status: status, fields: append(fields, appliedRepresentation), body: rep.item.Value})
 }
 
 // stored is the representation that the request's write made, which mostly is the
 // present one of e; somebody may have changed or removed that since.
 func (q *request) stored(e *entry, revision uint64) (*Representation, error) {
 	if e != nil {
-		if now := e.current.Load(); now.revision == revision {
+		if now := e.current.Load(); now.item.Revision == revision {
 			return now, nil
 		}
 	}

@@ -2,6 +2,7 @@ package roost
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -72,10 +73,7 @@ type registration struct {
 // alone.
 type entry struct {
 	key     string
-	uri     string
 	created uint64
-	parent  string
-	methods Method // that it answers where its parent is gone
 
 	current   atomic.Pointer[Representation]
 	own       atomic.Pointer[registration] // nil until it registers its own
@@ -83,6 +81,16 @@ type entry struct {
 	gone      atomic.Bool
 	adoptable atomic.Bool // brought by the store, and not declared in this process yet
 }
+
+// What never changes in a resource's life is in the Meta of each of its representations.
+
+// uri is as the program wrote it.
+func (e *entry) uri() string { return cmp.Or(e.meta().URI, e.key) }
+
+// parent is the key of the resource whose POST made e, or empty.
+func (e *entry) parent() string { return e.meta().Parent }
+
+func (e *entry) meta() *resourceMeta { return e.current.Load().meta }
 
 // registry holds every resource of a server, ready to be read. Readers take no
 // lock. Its one writer is apply, which the store calls, mostly under its own lock.
@@ -101,6 +109,9 @@ type registry struct {
 	metas    metas
 	bytes    atomic.Int64 // of all values
 
+	startsOver bool // the batch under way is everything: who watches is told at its end
+	loads      bool // and nothing was there before it
+
 	mu    sync.Mutex // taken after a store's own lock; nothing is taken after it
 	live  int        // entries that are not gone
 	byURI order
@@ -110,7 +121,7 @@ type registry struct {
 func newRegistry(epoch string, c *courier, cfg *Config) *registry {
 	g := &registry{
 		epoch: epoch, log: cfg.Logger, courier: c, observer: cfg.Observer,
-		byURI: order{name: func(e *entry) string { return e.uri }},
+		byURI: order{name: (*entry).uri},
 	}
 	g.hub.prepare(cfg.MaxWatchers)
 	if cfg.Index {
@@ -153,12 +164,12 @@ func (g *registry) registered(e *entry) registration {
 		if own := e.own.Load(); own != nil {
 			return *own
 		}
-		if e.parent == "" {
+		if e.parent() == "" {
 			return registration{}
 		}
-		parent := g.lookup(e.parent)
+		parent := g.lookup(e.parent())
 		if parent == nil || parent.created > e.created {
-			return registration{methods: e.methods}
+			return registration{methods: e.meta().Methods}
 		}
 		e = parent
 	}
@@ -175,6 +186,7 @@ func (g *registry) list(prefix, after string, most int) []*entry {
 // apply publishes a batch of the store. It is the only way by which anything
 // becomes visible.
 func (g *registry) apply(b store.Batch) {
+	g.startsOver, g.loads = b.Reset, b.Reset && g.count() == 0
 	if b.Reset {
 		g.reset(b)
 	}
@@ -203,6 +215,9 @@ func (g *registry) applySpace(space string, b store.Batch, apply func(store.Chan
 // reset removes what a batch that starts over no longer has.
 func (g *registry) reset(b store.Batch) {
 	g.replies.forgetAll()
+	if g.loads {
+		return
+	}
 	kept := make(map[store.Key]uint64, len(b.Changes))
 	for _, c := range b.Changes {
 		kept[c.Item.Key] = c.Item.Created
@@ -230,7 +245,10 @@ func (g *registry) applyResource(c store.Change, mark any) error {
 		g.courier.place(d, d.key)
 		g.courier.place(d, key)
 	}
-	e := g.lookup(key)
+	var e *entry
+	if !g.loads {
+		e = g.lookup(key)
+	}
 	if c.Deleted {
 		if e != nil {
 			g.remove(e, item.Revision)
@@ -241,7 +259,7 @@ func (g *registry) applyResource(c store.Change, mark any) error {
 		g.remove(e, item.Revision)
 		e = nil
 	}
-	if e != nil && e.current.Load().revision == item.Revision {
+	if e != nil && e.current.Load().item.Revision == item.Revision {
 		return nil // a batch that starts over has what did not change too
 	}
 	rep, err := g.represent(e, item)
@@ -249,7 +267,7 @@ func (g *registry) applyResource(c store.Change, mark any) error {
 		return err
 	}
 	if e != nil {
-		g.bytes.Add(int64(len(rep.value) - len(e.current.Swap(rep).value)))
+		g.bytes.Add(int64(len(rep.item.Value) - len(e.current.Swap(rep).item.Value)))
 		g.expiries.add(resourceKey(key), item)
 		g.published(change{entry: e, kind: Updated, rep: rep, revision: item.Revision})
 		return nil
@@ -260,13 +278,10 @@ func (g *registry) applyResource(c store.Change, mark any) error {
 
 // represent makes the representation of an item of e, which is nil for a new one.
 func (g *registry) represent(e *entry, item *store.Item) (*Representation, error) {
-	rep := &Representation{
-		value: item.Value, revision: item.Revision,
-		etag: etag(g.epoch, item.Revision), modified: item.Modified, expires: item.Expires, encoded: item.Meta,
-	}
+	rep := &Representation{item: item, tag: g.epoch}
 	if e != nil {
-		if before := e.current.Load(); bytes.Equal(before.encoded, item.Meta) {
-			rep.meta, rep.encoded = before.meta, before.encoded
+		if before := e.current.Load(); bytes.Equal(before.item.Meta, item.Meta) {
+			rep.meta = before.meta
 			return rep, nil
 		}
 	}
@@ -305,17 +320,11 @@ func (m *metas) parse(encoded []byte) (*resourceMeta, error) {
 }
 
 func (g *registry) add(item *store.Item, rep *Representation, mark any) {
-	e := &entry{
-		key: item.Key.Name, uri: item.Key.Name, created: item.Created,
-		parent: rep.meta.Parent, methods: rep.meta.Methods,
-	}
-	if rep.meta.URI != "" {
-		e.uri = rep.meta.URI
-	}
+	e := &entry{key: item.Key.Name, created: item.Created}
 	e.adoptable.Store(mark == nil)
 	e.current.Store(rep)
 	g.entries.Store(e.key, e)
-	g.bytes.Add(int64(len(rep.value)))
+	g.bytes.Add(int64(len(rep.item.Value)))
 	g.mu.Lock()
 	g.live++
 	g.byURI.add(e)
@@ -332,7 +341,7 @@ func (g *registry) remove(e *entry, revision uint64) {
 	e.gone.Store(true)
 	g.entries.Delete(e.key)
 	g.expiries.remove(resourceKey(e.key))
-	g.bytes.Add(-int64(len(e.current.Load().value)))
+	g.bytes.Add(-int64(len(e.current.Load().item.Value)))
 	g.mu.Lock()
 	g.live--
 	g.byURI.tidy(g.live)
@@ -385,7 +394,7 @@ type sight struct {
 // lookUnder looks at the resources below e, which may have been made under it and then answer
 // as it does, before that changes.
 func (g *registry) lookUnder(e *entry) (all []sight) {
-	if e.own.Load() == nil && e.hooked.Load() == nil && e.parent == "" || !g.hasBelow(e) {
+	if e.own.Load() == nil && e.hooked.Load() == nil && e.parent() == "" || !g.hasBelow(e) {
 		return nil
 	}
 	path := folderOf(e.key)
@@ -458,10 +467,17 @@ func (g *registry) hasBelow(e *entry) bool {
 
 // published tells everybody of a change of a resource, which readers see already.
 func (g *registry) published(c change) {
+	if !g.startsOver {
+		g.tell(c)
+	}
+	if g.observer != nil {
+		g.observer.Change(&ChangeRecord{URI: c.entry.uri(), Kind: c.kind, Revision: c.revision})
+	}
+}
+
+// tell tells those who watch.
+func (g *registry) tell(c change) {
 	g.touch(c.entry, c.revision)
 	c.shown = g.visible(c.entry)
 	g.hub.publish(c)
-	if g.observer != nil {
-		g.observer.Change(&ChangeRecord{URI: c.entry.uri, Kind: c.kind, Revision: c.revision})
-	}
 }

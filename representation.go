@@ -10,18 +10,15 @@ import (
 	"unicode/utf8"
 
 	"roost/internal/negotiate"
+	"roost/store"
 )
 
 // Representation is a resource's value at one revision: octets, their media type
 // and their validator. It is immutable and may be shared and kept.
 type Representation struct {
-	value    []byte
-	meta     *resourceMeta
-	encoded  []byte // meta as the store has it
-	revision uint64
-	etag     string
-	modified time.Time // zero where nobody knows
-	expires  time.Time // zero for never
+	item *store.Item   // shared with the store; its Modified is zero where nobody knows
+	meta *resourceMeta // parsed
+	tag  string        // the store's epoch; or the whole tag, in quotes
 
 	// Made when they are first asked for.
 	served  atomic.Pointer[servedValue]
@@ -29,36 +26,36 @@ type Representation struct {
 }
 
 // Value returns the octets, shared and read-only. Resource.Value returns a copy.
-func (r *Representation) Value() []byte { return r.value }
+func (r *Representation) Value() []byte { return r.item.Value }
 
 // MediaType returns the media type as it was set, with its parameters.
 func (r *Representation) MediaType() string { return r.meta.Type }
 
 // ETag returns the entity-tag with its quotes (RFC 9110 §8.8.3). It is strong, and
 // never given twice for one URI.
-func (r *Representation) ETag() string { return r.etag }
+func (r *Representation) ETag() string { return r.etag() }
 
 // Revision returns the store's revision that made the representation. Revisions
 // rise with every change of any resource.
-func (r *Representation) Revision() uint64 { return r.revision }
+func (r *Representation) Revision() uint64 { return r.item.Revision }
 
 // Modified returns when the representation was made.
-func (r *Representation) Modified() time.Time { return r.modified }
+func (r *Representation) Modified() time.Time { return r.item.Modified }
 
 // Expires returns when the resource ceases to be there unless it is written again; the zero
 // time for never.
-func (r *Representation) Expires() time.Time { return r.expires }
+func (r *Representation) Expires() time.Time { return r.item.Expires }
 
 // expired says whether the time of the representation, and with it of the resource, is over.
 func (r *Representation) expired(now time.Time) bool {
-	return !r.expires.IsZero() && !now.Before(r.expires)
+	return !r.item.Expires.IsZero() && !now.Before(r.item.Expires)
 }
 
 // metaWith is the stored Meta of the same resource with a value of another type or
 // origin. Mostly neither differs, and nothing is encoded.
 func (r *Representation) metaWith(mediaType string, client bool) []byte {
 	if r.meta.Type == mediaType && r.meta.Client == client {
-		return r.encoded
+		return r.item.Meta
 	}
 	meta := *r.meta
 	meta.Client = client
@@ -84,6 +81,14 @@ func (m *resourceMeta) foreign() bool {
 	}
 	declared, err := negotiate.ParseMediaType(m.Declared)
 	return err == nil && !declared.Markup()
+}
+
+// etag is made when it is asked for, which for most is never.
+func (r *Representation) etag() string {
+	if strings.HasPrefix(r.tag, `"`) {
+		return r.tag
+	}
+	return etag(r.tag, r.item.Revision)
 }
 
 // etag is the validator of the representation that revision made (rule 39).
@@ -133,12 +138,12 @@ func (r *Representation) prepare(policy string) *servedValue {
 	// The type was checked when it was stored; one that a store brings and that
 	// can't be read is served as it is, and matches "*/*" only.
 	m, _ := negotiate.ParseMediaType(r.meta.Type)
-	s := &servedValue{mediaType: m, modified: r.modified.Unix(), codable: len(r.value) >= minCoded && m.Textual()}
+	s := &servedValue{mediaType: m, modified: r.item.Modified.Unix(), codable: len(r.item.Value) >= minCoded && m.Textual()}
 	fields := []Field{
 		nosniff,
-		{"Content-Type", []string{withCharset(r.meta.Type, &m, r.value)}},
-		{"Content-Length", []string{strconv.Itoa(len(r.value))}},
-		{"Etag", []string{r.etag}},
+		{"Content-Type", []string{withCharset(r.meta.Type, &m, r.item.Value)}},
+		{"Content-Length", []string{strconv.Itoa(len(r.item.Value))}},
+		{"Etag", []string{r.etag()}},
 		{"Cache-Control", noCache},
 		s.varies(),
 		acceptRanges,
@@ -146,11 +151,11 @@ func (r *Representation) prepare(policy string) *servedValue {
 	if r.meta.CacheControl != "" {
 		fields[4].Values = []string{r.meta.CacheControl}
 	}
-	if !r.modified.IsZero() {
-		fields = append(fields, Field{"Last-Modified", []string{httpDate(r.modified)}})
+	if !r.item.Modified.IsZero() {
+		fields = append(fields, Field{"Last-Modified", []string{httpDate(r.item.Modified)}})
 	}
-	if !r.expires.IsZero() {
-		fields = append(fields, sunset(r.expires))
+	if !r.item.Expires.IsZero() {
+		fields = append(fields, sunset(r.item.Expires))
 	}
 	switch {
 	case !m.Markup():
@@ -159,7 +164,7 @@ func (r *Representation) prepare(policy string) *servedValue {
 	case r.meta.foreign():
 		fields = append(fields, Field{"Content-Security-Policy", sandbox})
 	}
-	s.plain = newVariant(r.value, r.etag, fields)
+	s.plain = newVariant(r.item.Value, r.etag(), fields)
 	return s
 }
 

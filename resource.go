@@ -21,7 +21,7 @@ type Resource struct {
 
 // URI returns the resource's URI as the program wrote it, without the server's
 // prefix.
-func (r *Resource) URI() string { return r.entry.uri }
+func (r *Resource) URI() string { return r.entry.uri() }
 
 // Created returns the store's revision that began the life of the resource which
 // this handle belongs to. It orders resources by age.
@@ -43,7 +43,7 @@ func (r *Resource) Value() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(rep.value), nil
+	return slices.Clone(rep.item.Value), nil
 }
 
 // String returns the present value as text, and "" if the resource was removed.
@@ -52,13 +52,13 @@ func (r *Resource) String() string {
 	if err != nil {
 		return ""
 	}
-	return string(rep.value)
+	return string(rep.item.Value)
 }
 
 // Representation returns the present representation, shared and read-only.
 func (r *Resource) Representation() (*Representation, error) {
 	rep := r.entry.current.Load()
-	if r.entry.gone.Load() || !rep.expires.IsZero() && rep.expired(time.Now()) {
+	if r.entry.gone.Load() || !rep.item.Expires.IsZero() && rep.expired(time.Now()) {
 		return nil, r.fail("read resource", ErrNotExist, nil)
 	}
 	return rep, nil
@@ -110,7 +110,7 @@ func (r *Resource) set(ctx context.Context, value []byte, conditions []Condition
 	if err != nil {
 		return nil, err
 	}
-	if now := r.entry.current.Load(); now.revision == revision {
+	if now := r.entry.current.Load(); now.item.Revision == revision {
 		return now, nil
 	}
 	// Somebody wrote again since. What this call stored is still its answer.
@@ -134,8 +134,8 @@ func (r *Resource) SetTTL(ctx context.Context, ttl time.Duration) error {
 		meta := *before.meta
 		meta.TTL = ttl
 		return []store.Write{{
-			Key: resourceKey(r.entry.key), Meta: encodeMeta(meta), Value: before.value,
-			Modified: before.modified, Expires: until(time.Now(), ttl),
+			Key: resourceKey(r.entry.key), Meta: encodeMeta(meta), Value: before.item.Value,
+			Modified: before.item.Modified, Expires: until(time.Now(), ttl),
 		}}
 	})
 	return err
@@ -187,14 +187,14 @@ func (r *Resource) change(ctx context.Context, op string, mark any, conditions [
 		guard := store.Born(key, r.entry.created)
 		if len(conditions) > 0 {
 			if !holdAll(conditions, before) {
-				return 0, r.fail(op, ErrPrecondition, fmt.Errorf("the present entity-tag is %s", before.etag))
+				return 0, r.fail(op, ErrPrecondition, fmt.Errorf("the present entity-tag is %s", before.etag()))
 			}
-			guard = store.At(key, before.revision)
+			guard = store.At(key, before.item.Revision)
 		}
 		then := writes(before)
 		grows := growth(before, then)
 		if r.server.site.limited(grows) {
-			guard = store.At(key, before.revision)
+			guard = store.At(key, before.item.Revision)
 		}
 		ifs := append([]store.Condition{guard}, r.server.site.roomFor(0, grows)...)
 		revision, err := r.server.commit(ctx, store.Txn{If: ifs, Then: then, Mark: mark})
@@ -217,7 +217,7 @@ func (r *Resource) change(ctx context.Context, op string, mark any, conditions [
 func growth(before *Representation, writes []store.Write) int64 {
 	for i := range writes {
 		if w := &writes[i]; w.Key.Space == resourceSpace && !w.Delete {
-			return int64(len(w.Value) - len(before.value))
+			return int64(len(w.Value) - len(before.item.Value))
 		}
 	}
 	return 0
@@ -233,7 +233,7 @@ func holdAll(conditions []Condition, present *Representation) bool {
 }
 
 func (r *Resource) fail(op string, kind, err error) error {
-	return &Error{Op: op, URI: r.entry.uri, Kind: kind, Err: err}
+	return &Error{Op: op, URI: r.entry.uri(), Kind: kind, Err: err}
 }
 
 // kindOf is the sentinel that a store's error stands for, if there is one.

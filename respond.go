@@ -451,8 +451,8 @@ func (q *request) compute(rep *Representation) *Representation {
 	meta.Client = false
 	hash := sha256.Sum256(q.decision.Value)
 	return &Representation{
-		value: q.decision.Value, meta: &meta,
-		etag: `"` + hex.EncodeToString(hash[:16]) + `"`,
+		item: &store.Item{Value: q.decision.Value}, meta: &meta,
+		tag: `"` + hex.EncodeToString(hash[:16]) + `"`,
 	}
 }
 
@@ -478,9 +478,9 @@ func (q *request) put() step {
 		return stepAsk
 	}
 	before := e.current.Load()
-	grows := int64(len(q.toStore()) - len(before.value))
+	grows := int64(len(q.toStore()) - len(before.item.Value))
 	if q.site.limited(grows) {
-		condition = store.At(resourceKey(e.key), before.revision)
+		condition = store.At(resourceKey(e.key), before.item.Revision)
 	}
 	ifs := append(append(q.ifs[:0], condition), q.site.roomFor(0, grows)...)
 	q.thens[0] = store.Write{
@@ -551,7 +551,7 @@ func (q *request) fullUp() bool {
 // childWritten is the URI of a child as the program would write it, which begins as that
 // of its parent.
 func (q *request) childWritten(key string) string {
-	return childURI(q.entry.uri, key[len(key)-childDigits:])
+	return childURI(q.entry.uri(), key[len(key)-childDigits:])
 }
 
 func (q *request) delete() step {
@@ -591,8 +591,8 @@ func (q *request) committed(revision uint64, err error) step {
 
 // etagOf is the validator of what a PUT stored, which mostly is the present value.
 func (q *request) etagOf(revision uint64) string {
-	if now := q.entry.current.Load(); now.revision == revision {
-		return now.etag
+	if now := q.entry.current.Load(); now.item.Revision == revision {
+		return now.etag()
 	}
 	return etag(q.site.epoch, revision)
 }
@@ -633,7 +633,7 @@ func (q *request) created(m *made201) step {
 	switch q.head.returning() {
 	case returnRepresentation:
 		child := q.site.lookup(m.child)
-		if q.txn.Then == nil && (child == nil || child.current.Load().revision != m.revision) {
+		if q.txn.Then == nil && (child == nil || child.current.Load().item.Revision != m.revision) {
 			break // repeated, and what was stored then is not there any more
 		}
 		return q.sendStored(http.StatusCreated, child, m.revision, append(fields, Field{"Content-Location", lines}))
@@ -659,15 +659,15 @@ func (q *request) notCommitted(err error) step {
 	case errors.Is(err, store.ErrFull):
 		return q.refuse(problemFull.with("The store has no room for this change."), q.withCapacity()...)
 	case errors.Is(err, store.ErrUnknown):
-		q.site.log.Error("outcome of a change is unknown", "uri", q.entry.uri, "method", q.head.Method, "error", err)
+		q.site.log.Error("outcome of a change is unknown", "uri", q.entry.uri(), "method", q.head.Method, "error", err)
 		return q.refuse(problemUnknownOutcome.with("Whether the change was made could not be learned. Look before you send it again."))
 	case errors.Is(err, store.ErrUnavailable):
-		q.site.log.Error("store is unavailable", "uri", q.entry.uri, "method", q.head.Method, "error", err)
+		q.site.log.Error("store is unavailable", "uri", q.entry.uri(), "method", q.head.Method, "error", err)
 		return q.refuse(problemUnavailable.with("The store can't be reached; nothing was changed."))
 	case errors.Is(err, store.ErrClosed):
 		return q.refuse(problemStopping.with("The server is stopping; nothing was changed."))
 	}
-	q.site.log.Error("store failed", "uri", q.entry.uri, "method", q.head.Method, "error", err)
+	q.site.log.Error("store failed", "uri", q.entry.uri(), "method", q.head.Method, "error", err)
 	return q.refuse(problemInternal.with("The store failed; nothing was changed. The server's log has the details."))
 }
 
@@ -690,7 +690,7 @@ func (q *request) conditionFailed(failed *store.ConditionError) step {
 	case store.OpAbsent:
 		return q.again() // with another URI, or what another node remembers
 	}
-	q.site.log.Error("store failed a condition that was not asked for", "uri", q.entry.uri, "error", failed)
+	q.site.log.Error("store failed a condition that was not asked for", "uri", q.entry.uri(), "error", failed)
 	return q.refuse(problemInternal.with("The store failed; nothing was changed. The server's log has the details."))
 }
 

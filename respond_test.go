@@ -105,7 +105,7 @@ func TestStepsOfPUT(t *testing.T) {
 		t.Errorf("transaction %+v", q.txn)
 	}
 	// Nothing is visible before the store delivers it.
-	if got := string(s.lookup("/a").current.Load().value); got != "hello" {
+	if got := string(s.lookup("/a").current.Load().item.Value); got != "hello" {
 		t.Errorf("value is %q already", got)
 	}
 	q.mustAnswer(t, q.committed(9, nil), 204)

@@ -179,7 +179,7 @@ func (s *Server) Resources(prefix, after string) iter.Seq[*Resource] {
 			if len(step) < listStep {
 				return
 			}
-			after = step[len(step)-1].uri
+			after = step[len(step)-1].uri()
 		}
 	}
 }

@@ -119,12 +119,12 @@ func (f *valueFeed) next(now time.Time) ([]byte, bool) {
 		case read != found:
 			rep = f.entry.current.Load()
 		}
-		if rep.revision > f.sent {
+		if rep.item.Revision > f.sent {
 			return f.tell(rep), false
 		}
 		// What is there now, as what was found may have been replaced in time.
 		if rep = f.entry.current.Load(); rep.expired(now) {
-			return deleteEvent(f.site.epoch, rep.revision), true
+			return deleteEvent(f.site.epoch, rep.item.Revision), true
 		}
 		if read == nothing {
 			return nil, false
@@ -134,7 +134,7 @@ func (f *valueFeed) next(now time.Time) ([]byte, bool) {
 
 // tell begins to tell of a value.
 func (f *valueFeed) tell(rep *Representation) []byte {
-	f.sent = rep.revision
+	f.sent = rep.item.Revision
 	if b := rep.event(); b != nil {
 		return b
 	}
@@ -149,7 +149,7 @@ func (f *valueFeed) open() []byte {
 		return b
 	}
 	revision, ok := parseEventID(f.site.epoch, f.asked)
-	switch now := f.entry.current.Load().revision; {
+	switch now := f.entry.current.Load().item.Revision; {
 	case !ok:
 		return append(b, resetEvent...)
 	case revision == now:

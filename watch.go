@@ -37,7 +37,7 @@ const (
 func (s *Server) Watch(ctx context.Context, prefix string) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		signal := make(signal, 1)
-		w := &watcher{fits: func(e *entry) bool { return strings.HasPrefix(e.uri, prefix) }, wake: signal.wake}
+		w := &watcher{fits: func(e *entry) bool { return strings.HasPrefix(e.uri(), prefix) }, wake: signal.wake}
 		s.site.hub.add(w)
 		defer s.site.hub.remove(w)
 		for {
@@ -63,7 +63,7 @@ func (s *Server) yieldPresent(ctx context.Context, prefix string, yield func(Cha
 		if err != nil {
 			continue // removed meanwhile
 		}
-		if !yield(Change{Kind: Present, URI: r.URI(), Revision: rep.revision, Representation: rep}, nil) {
+		if !yield(Change{Kind: Present, URI: r.URI(), Revision: rep.item.Revision, Representation: rep}, nil) {
 			return false
 		}
 	}
@@ -83,7 +83,7 @@ func (s *Server) yieldChanges(ctx context.Context, from cursor, w *watcher, sign
 			return true
 		case read == found && (c.kind == shownKind || c.kind == hiddenKind):
 		case read == found:
-			if !yield(Change{Kind: c.kind, URI: c.entry.uri, Revision: c.revision, Representation: c.rep}, nil) {
+			if !yield(Change{Kind: c.kind, URI: c.entry.uri(), Revision: c.revision, Representation: c.rep}, nil) {
 				return false
 			}
 		default:
