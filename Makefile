@@ -32,6 +32,7 @@ bench: .tmp ## measure against bare net/http (bench/README.md)
 	$(GO) test -run '^$$' -bench . ./bench
 	$(GO) run ./bench/cpu
 	$(GO) run ./bench/watch -watchers 2000 -few 500 -turns 1
+	$(GO) run ./bench/durable -rounds 1 -length 1s -resources 100000 -openings 1
 
 dist: .tmp ## build the release files into dist/, as VERSION
 	@$(GO) run -C tools ./dist -version '$(VERSION)'
