@@ -102,8 +102,10 @@ func (s *settings) addResource(ctx context.Context, server *roost.Server, d *dec
 	switch {
 	case errors.Is(err, roost.ErrExist):
 		return usagef("%s %q: there is a resource %q already; give each URI once", s.source("resource"), d.text, d.uri)
+	case errors.Is(err, roost.ErrFull) && s.maxBytes > 0:
+		return usagef("%s %q: there is no room: raise %s, which is %d, or %s", s.source("resource"), d.text, s.source("max-bytes"), s.maxBytes, s.source("max-uri"))
 	case errors.Is(err, roost.ErrFull):
-		return usagef("%s %q: there is no room: %w; raise %s or %s", s.source("resource"), d.text, reason(err), s.source("max-uri"), s.source("max-bytes"))
+		return usagef("%s %q: there are as many resources as %s allows; raise that", s.source("resource"), d.text, s.source("max-uri"))
 	case errors.Is(err, roost.ErrConfig):
 		return usagef("%s: %w", s.source("type"), reason(err))
 	case err != nil:
