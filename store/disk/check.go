@@ -27,6 +27,7 @@ type checker struct {
 	problem func(error)
 	found   int
 	stat    Stat
+	read    tally
 }
 
 func (c *checker) report(err error) {
@@ -39,12 +40,15 @@ func (c *checker) check(v *view) (err error) {
 		return err
 	}
 	if c.stat, err = v.stat(); isDamage(err) {
-		c.report(fmt.Errorf("%s: %w", databaseFolder, err))
+		c.report(err)
 	} else if err != nil {
 		return err
 	}
 	if err := c.records(v); err != nil {
 		return err
+	}
+	if err := v.state.addsUp(c.read); err != nil && c.found == 0 {
+		c.report(err)
 	}
 	if err := v.db.CheckLevels(nil); err != nil && c.found == 0 {
 		c.report(fmt.Errorf("%s: %w", databaseFolder, err))
@@ -145,6 +149,7 @@ func (c *checker) record(v *view, key, value []byte) {
 		return
 	}
 	c.stat.count(&item)
+	c.read.add(&item)
 }
 
 // sound says what is wrong with an item whose checksum is right.

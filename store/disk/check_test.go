@@ -47,7 +47,7 @@ func TestCheckRecords(t *testing.T) {
 	if found, err := checked(t, dir, options(nil)); found != "" || err != nil {
 		t.Fatalf("%s %v", found, err)
 	}
-	tamper(t, dir, func(b *pebble.Batch) {
+	tamper(t, dir, func(db *pebble.DB, b *pebble.Batch) {
 		set := func(key []byte, item store.Item) {
 			b.Set(key, appendRecord(nil, key, &item), nil)
 		}
@@ -77,16 +77,59 @@ func TestCheckRecords(t *testing.T) {
 }
 
 // tamper changes the database of a store.
-func tamper(t *testing.T, dir string, change func(*pebble.Batch)) {
+func tamper(t *testing.T, dir string, change func(*pebble.DB, *pebble.Batch)) {
 	t.Helper()
 	db, err := openDatabase(filepath.Join(dir, databaseFolder), host{vfs.Default, slog.New(slog.DiscardHandler), func(error) {}, nil, 0}, present)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := db.NewBatch()
-	change(b)
+	change(db, b)
 	if err := errors.Join(db.Apply(b, pebble.Sync), db.Close()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Items that are gone, and a store that lost its end, are told.
+func TestCheckLost(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(*pebble.DB, *pebble.Batch){
+		"1 items are there, or are not those that were, of 2": func(db *pebble.DB, b *pebble.Batch) {
+			b.Delete(appendKey(nil, store.Key{Space: "s", Name: "a"}), nil)
+		},
+		"it ends at revision 4, and had 5": func(db *pebble.DB, b *pebble.Batch) {
+			s, _, _ := readState(db)
+			b.Set(stateKey, appendState(nil, state{s.epoch, 4, s.tally}), nil)
+		},
+	} {
+		dir := t.TempDir()
+		imported(t, vfs.Default, dir)
+		tamper(t, dir, change)
+		found, err := checked(t, dir, options(nil))
+		if !errors.Is(err, ErrDamaged) || !strings.Contains(found, want) {
+			t.Errorf("found %s %v, want %s", found, err, want)
+		}
+		if err := Export(dir, io.Discard, options(nil)); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), want) {
+			t.Errorf("exported: %v, want %s", err, want)
+		}
+	}
+}
+
+// A store without its database, or its floor, is damaged, and not waited for.
+func TestCheckFiles(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{databaseFolder, floorFile} {
+		dir := t.TempDir()
+		imported(t, vfs.Default, dir)
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := checked(t, dir, options(nil)); !errors.Is(err, ErrDamaged) {
+			t.Errorf("without %s: found %s %v", name, found, err)
+		}
+		if err := Export(dir, io.Discard, options(nil)); !errors.Is(err, ErrDamaged) {
+			t.Errorf("without %s, exported: %v", name, err)
+		}
 	}
 }
 
@@ -95,7 +138,7 @@ func TestCheckState(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	imported(t, vfs.Default, dir)
-	tamper(t, dir, func(b *pebble.Batch) {
+	tamper(t, dir, func(db *pebble.DB, b *pebble.Batch) {
 		b.Delete(stateKey, nil)
 		b.Set(appendKey(nil, store.Key{Name: "torn"}), nil, nil)
 	})

@@ -185,7 +185,7 @@ func (s *Store) open() (err error) {
 	if err := guarded(s.failure.done, s.load); err != nil {
 		return err
 	}
-	return s.checkFloor()
+	return s.keepFloor()
 }
 
 func (s *Store) host() host {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // The file REVISION has the revision that the store had when it was opened or closed last, with
@@ -13,8 +15,8 @@ import (
 // store that is behind its floor has lost what was acknowledged.
 const floorFile = "REVISION"
 
-func (s *Store) floorText(revision uint64) string {
-	text := fmt.Sprintf("%s %d", s.epoch, revision)
+func floorText(epoch string, revision uint64) string {
+	text := fmt.Sprintf("%s %d", epoch, revision)
 	return fmt.Sprintf("%s %08x\n", text, checksum([]byte(floorFile), []byte(text)))
 }
 
@@ -23,26 +25,32 @@ func (s *Store) raiseFloor() error {
 	if s.failure.get() != nil {
 		return nil
 	}
-	return writeSmall(s.opts.fs, s.dir, floorFile, s.floorText(s.applied.Load()))
+	return writeSmall(s.opts.fs, s.dir, floorFile, floorText(s.epoch, s.applied.Load()))
 }
 
-// checkFloor looks whether the store is behind its floor, and raises it.
-func (s *Store) checkFloor() error {
-	text, err := readSmall(s.opts.fs, filepath.Join(s.dir, floorFile))
+// keepFloor looks whether the store is behind its floor, and raises it.
+func (s *Store) keepFloor() error {
+	st := state{epoch: s.epoch, revision: s.applied.Load()}
+	floor, err := checkFloor(s.opts.fs, s.dir, st)
+	if err == nil && st.revision > floor {
+		err = s.raiseFloor()
+	}
+	return err
+}
+
+// checkFloor looks whether a store with this state is behind its floor, and returns that.
+func checkFloor(fs vfs.FS, dir string, st state) (floor uint64, err error) {
+	text, err := readSmall(fs, filepath.Join(dir, floorFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return 0, fmt.Errorf("%w: %w", ErrDamaged, err)
 	} else if err != nil {
-		return err
+		return 0, err
 	}
-	var floor uint64
-	if _, err := fmt.Sscanf(strings.TrimPrefix(text, s.epoch), " %d", &floor); err != nil || text != s.floorText(floor) {
-		return fmt.Errorf("%w: %s has %q", ErrDamaged, floorFile, text)
+	if _, err := fmt.Sscanf(strings.TrimPrefix(text, st.epoch), " %d", &floor); err != nil || text != floorText(st.epoch, floor) {
+		return 0, fmt.Errorf("%w: %s has %q", ErrDamaged, floorFile, text)
 	}
-	switch revision := s.applied.Load(); {
-	case revision < floor:
-		return fmt.Errorf("%w: it ends at revision %d, and had %d", ErrDamaged, revision, floor)
-	case revision > floor:
-		return s.raiseFloor()
+	if st.revision < floor {
+		return 0, fmt.Errorf("%w: it ends at revision %d, and had %d", ErrDamaged, st.revision, floor)
 	}
-	return nil
+	return floor, nil
 }

@@ -38,8 +38,9 @@ func Import(dir string, r io.Reader, progress func(Imported), opts Options) (don
 	in, err := readExport(r) // before anything is made
 	if err == nil {
 		i := &importer{Store: newStore(dir, opts), in: in, progress: progress}
-		err = i.run()
-		done = i.done()
+		if err = i.run(); err == nil { // else fill may be at it yet
+			done = i.done()
+		}
 	}
 	if err != nil {
 		return done, fmt.Errorf("import into store %q: %w", dir, err)

@@ -27,6 +27,7 @@ func TestSpec(t *testing.T) {
 	for _, want := range []string{
 		fmt.Sprintf("key    %x\nvalue  %x\n", key, appendRecord(nil, key, &item)),
 		fmt.Sprintf("key    %x\nvalue  %x\n", stateKey, appendState(nil, state{"e6nts3vqpbhgu", 300, all})),
+		"\n" + floorText("e6nts3vqpbhgu", 300),
 		fmt.Sprintf("`%s%d` and a line feed", formatLine, format),
 		fmt.Sprintf("format major version %d (", databaseFormat),
 	} {

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -24,19 +25,23 @@ type view struct {
 	gate    *gate
 	db      *pebble.DB
 	state   state
-	failure failure // also damage that was found while reading
+	failure failure // after which the database can't be used
+	damage  failure // that was found while reading
 }
 
 // reading opens the store in dir for use, under the lock.
 func reading(what, dir string, opts Options, use func(*view) error) error {
 	v := &view{dir: dir, opts: opts.withDefaults()}
-	v.failure.done = make(chan struct{})
+	v.failure.done, v.damage.done = make(chan struct{}), make(chan struct{})
 	err := v.open()
 	if err == nil {
-		err = guarded(nil, func() error { return use(v) }) // damage is noted, and does not end it
+		err = guarded(v.failure.done, func() error { return use(v) })
 	}
-	if failed := v.failure.get(); failed != nil && !errors.Is(err, ErrDamaged) {
-		err = errors.Join(err, failed)
+	if errors.Is(err, errGaveUp) {
+		err = cmp.Or(v.failure.get(), err)
+	}
+	if err == nil {
+		err = v.damage.get()
 	}
 	if err = errors.Join(err, v.close()); err != nil {
 		return fmt.Errorf("%s store %q: %w", what, dir, err)
@@ -57,17 +62,27 @@ func (v *view) open() (err error) {
 	if err := checkFormat(fs, v.dir); err != nil {
 		return err
 	}
-	v.gate = &gate{FS: fs, fail: v.failure.set}
-	h := host{v.gate, v.opts.Logger, v.failure.set, nil, 0}
-	v.db, err = openDatabase(filepath.Join(v.dir, databaseFolder), h, readOnly)
+	database := filepath.Join(v.dir, databaseFolder)
+	if _, err := fs.Stat(database); err != nil {
+		return damage(err)
+	}
+	v.gate = &gate{FS: fs, fail: v.fail}
+	h := host{v.gate, v.opts.Logger, v.fail, v.failure.done, v.opts.memTable}
+	v.db, err = openDatabase(database, h, readOnly)
 	return err
+}
+
+// fail is told of errors on whatever goroutine they happened. After damage, reading goes on.
+func (v *view) fail(err error) {
+	if errors.Is(err, ErrDamaged) {
+		v.damage.set(err)
+		return
+	}
+	v.failure.set(err)
 }
 
 // missing says why there is no store.
 func (v *view) missing() error {
-	if _, err := v.opts.fs.Stat(v.dir); err != nil {
-		return err
-	}
 	files, err := v.opts.fs.List(v.dir)
 	if err == nil {
 		_, err = isFresh(files)
@@ -78,35 +93,39 @@ func (v *view) missing() error {
 	return err
 }
 
+// readState reads what is known without the items, and tests it.
 func (v *view) readState() (err error) {
 	var found bool
 	v.state, found, err = readState(v.db)
 	if err == nil && !found {
 		err = errNoState
 	}
+	if err == nil {
+		_, err = checkFloor(v.opts.fs, v.dir, v.state)
+	}
 	return err
 }
 
 // items reads every item, in the order of the keys. readState goes before.
 func (v *view) items(take func(*store.Item) error) error {
-	var t tally
+	var read tally
 	err := readItems(v.db, func(item *store.Item) error {
 		if err := v.state.admits(item); err != nil {
 			return err
 		}
-		t.add(item)
+		read.add(item)
 		return take(item)
 	})
 	if err == nil {
-		err = v.state.addsUp(t)
+		err = v.state.addsUp(read)
 	}
 	return err
 }
 
 // close leaves a database open that Pebble gave up: it may never close.
 func (v *view) close() (err error) {
-	if failed := v.failure.get(); v.db != nil && (failed == nil || errors.Is(failed, ErrDamaged)) {
-		err = closeDatabase(v.db, nil)
+	if v.db != nil && v.failure.get() == nil {
+		err = closeDatabase(v.db, v.failure.done)
 	}
 	if v.gate != nil {
 		err = errors.Join(err, v.gate.close())
