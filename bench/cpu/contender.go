@@ -7,12 +7,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -39,32 +35,18 @@ const roundTime = time.Minute
 
 // contender is a server process and the connections to it.
 type contender struct {
+	*bench.Process
 	name  string
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	says  *bufio.Reader
 	conns []*client
 	costs []float64 // µs a request, of each round
 }
 
 func startContender(name, profile string, connections int) (*contender, error) {
-	program, err := os.Executable()
+	process, err := bench.StartProcess("-serve", name, "-serve-profile", profile)
 	if err != nil {
 		return nil, err
 	}
-	c := &contender{name: name, cmd: exec.Command(program, "-serve", name, "-serve-profile", profile)}
-	c.cmd.Stderr = os.Stderr
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := c.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	c.says = bufio.NewReader(stdout)
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
+	c := &contender{Process: process, name: name}
 	if err := c.connect(connections); err != nil {
 		c.stop()
 		return nil, err
@@ -73,12 +55,8 @@ func startContender(name, profile string, connections int) (*contender, error) {
 }
 
 func (c *contender) connect(connections int) error {
-	addr, err := c.says.ReadString('\n')
-	if err != nil {
-		return err
-	}
 	for range connections {
-		conn, err := net.Dial("tcp", strings.TrimSpace(addr))
+		conn, err := net.Dial("tcp", c.Addr)
 		if err != nil {
 			return err
 		}
@@ -87,13 +65,11 @@ func (c *contender) connect(connections int) error {
 	return nil
 }
 
-// stop ends the process: its input ends.
 func (c *contender) stop() {
 	for _, conn := range c.conns {
 		conn.Close()
 	}
-	c.stdin.Close()
-	c.cmd.Wait()
+	c.Stop()
 }
 
 // round sends n requests, shared by the connections, and returns what each cost the
@@ -121,15 +97,9 @@ func (c *contender) round(r request, n int) (float64, error) {
 }
 
 // used is the processor time that the server took so far, in µs.
-func (c *contender) used() (int64, error) {
-	if _, err := io.WriteString(c.stdin, "\n"); err != nil {
-		return 0, err
-	}
-	line, err := c.says.ReadString('\n')
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+func (c *contender) used() (t int64, err error) {
+	err = c.Ask("", &t)
+	return t, err
 }
 
 // client is a connection that knows just enough of HTTP.

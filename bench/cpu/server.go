@@ -21,17 +21,7 @@ import (
 // servers are what can be measured. Each listens at a port of the loopback
 // interface that the system chose, and serves in the background.
 var servers = map[string]func() (net.Addr, error){
-	// As a program would use it.
-	"roost": func() (net.Addr, error) {
-		s, err := bench.Roost("127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		if err := s.Start(); err != nil {
-			return nil, err
-		}
-		return s.Addr(), nil
-	},
+	"roost": bench.StartRoost,
 	// Its rules alone, without what its own listeners do.
 	"roost-mounted": func() (net.Addr, error) {
 		s, err := bench.Roost("127.0.0.1:0")

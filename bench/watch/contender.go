@@ -3,15 +3,12 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
+
+	"roost/bench"
 )
 
 // waitTime ends what hangs.
@@ -19,44 +16,19 @@ const waitTime = time.Minute
 
 // contender is a server process and the connections to it.
 type contender struct {
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	says  *bufio.Reader
-	addr  string
+	*bench.Process
 	conns []*client
 	told  told
 }
 
 func startContender(name, profiles string) (*contender, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	c := &contender{cmd: exec.Command(program, "-serve", name, "-profile", profiles)}
-	c.cmd.Stderr = os.Stderr
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := c.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	c.says = bufio.NewReader(stdout)
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
-	c.addr, err = c.says.ReadString('\n')
-	c.addr = strings.TrimSpace(c.addr)
-	if err != nil {
-		c.stop()
-	}
-	return c, err
+	process, err := bench.StartProcess("-serve", name, "-profile", profiles)
+	return &contender{Process: process}, err
 }
 
-// stop ends the process: its input ends. Its profile is of the time before.
+// stop ends the process before its connections: its profile is of the time with them.
 func (c *contender) stop() {
-	c.stdin.Close()
-	c.cmd.Wait()
+	c.Stop()
 	for _, conn := range c.conns {
 		conn.Close()
 	}
@@ -64,22 +36,14 @@ func (c *contender) stop() {
 
 // memory is what the server uses now.
 func (c *contender) memory() (m memory, err error) {
-	err = c.ask("memory", &m.rss, &m.pss, &m.heap, &m.stack)
+	err = c.Ask("memory", &m.rss, &m.pss, &m.heap, &m.stack)
 	return m, err
 }
 
 // used is the processor time that the server took so far.
 func (c *contender) used() (t time.Duration, err error) {
-	err = c.ask("processor", &t)
+	err = c.Ask("processor", &t)
 	return t, err
-}
-
-func (c *contender) ask(question string, answers ...any) error {
-	if _, err := io.WriteString(c.stdin, question+"\n"); err != nil {
-		return err
-	}
-	_, err := fmt.Fscanln(c.says, answers...)
-	return err
 }
 
 // slope is what each connection beyond the first few adds to the memory when begin has
@@ -106,7 +70,7 @@ func (c *contender) slope(few, many int, begin func(*client) error) (s memory, e
 // connect opens connections until there are n.
 func (c *contender) connect(n int, begin func(*client) error) error {
 	for len(c.conns) < n {
-		conn, err := dial(c.addr)
+		conn, err := dial(c.Addr)
 		if err != nil {
 			return err
 		}

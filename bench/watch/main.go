@@ -130,7 +130,7 @@ func (m *measurement) watch(r *result) error {
 	}
 	r.watching = append(r.watching, watching)
 	c.watch()
-	writer, err := dial(c.addr)
+	writer, err := dial(c.Addr)
 	if err != nil {
 		return err
 	}

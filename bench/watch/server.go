@@ -23,16 +23,7 @@ import (
 // servers are what can be measured, by name. Each listens at a port of the loopback
 // interface that the system chose.
 var servers = map[string]func() (net.Addr, error){
-	"roost": func() (net.Addr, error) {
-		s, err := bench.Roost("127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		if err := s.Start(); err != nil {
-			return nil, err
-		}
-		return s.Addr(), nil
-	},
+	"roost": bench.StartRoost,
 	"bare": func() (net.Addr, error) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
