@@ -83,7 +83,7 @@ func (s *Server) AddResource(ctx context.Context, uri string, options ...Option)
 	}
 	txn := store.Txn{
 		If:   []store.Condition{store.Absent(resourceKey(key))},
-		Then: []store.Write{{Key: resourceKey(key), Meta: encodeMeta(meta), Value: d.value, Modified: now, Expires: until(now, d.ttl)}},
+		Then: []store.Write{{Key: resourceKey(key), Meta: mustJSON(meta), Value: d.value, Modified: now, Expires: until(now, d.ttl)}},
 		Mark: made{},
 	}
 	txn.If = append(txn.If, s.site.roomFor(1, int64(len(d.value)))...)
@@ -169,7 +169,7 @@ func (s *Server) declare(ctx context.Context, e *entry, declared resourceMeta) e
 	_, err := s.commit(ctx, store.Txn{
 		If: []store.Condition{store.At(resourceKey(e.key), rep.item.Revision)},
 		Then: []store.Write{{
-			Key: resourceKey(e.key), Meta: encodeMeta(meta), Value: rep.item.Value,
+			Key: resourceKey(e.key), Meta: mustJSON(meta), Value: rep.item.Value,
 			Modified: rep.item.Modified, Expires: until(rep.item.Modified, meta.TTL),
 		}},
 		Mark: made{},

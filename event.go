@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"strings"
-	"unicode/utf8"
 
 	"roost/internal/negotiate"
 )
@@ -37,12 +36,12 @@ const endOfEvent = "\n\n"
 // valueEvent is rep as an event of its own stream (rule 44).
 func valueEvent(rep *Representation) event {
 	id := eventID(rep.etag())
-	m, _ := negotiate.ParseMediaType(rep.meta.Type)
-	if m.Textual() && utf8.Valid(rep.item.Value) {
+	if rep.isText() {
 		return event{head: id + "data: ", rest: rep.item.Value, form: asLines, tail: endOfEvent}
 	}
 	mediaType := rep.meta.Type
 	if strings.ContainsAny(mediaType, `,#%"`) { // which have another meaning in the URL (RFC 2397)
+		m, _ := negotiate.ParseMediaType(mediaType)
 		mediaType = m.Essence()
 	}
 	return event{head: id + "event: binary\ndata: data:" + mediaType + ";base64,", rest: rep.item.Value, form: asBase64, tail: endOfEvent}
@@ -56,7 +55,7 @@ func lineEvent(head string, l listed, rep *Representation) event {
 		return event{head: head + "data: " + line + endOfEvent}
 	}
 	name, form := `,"base64":"`, asBase64
-	if m, _ := negotiate.ParseMediaType(rep.meta.Type); m.Textual() && utf8.Valid(rep.item.Value) {
+	if rep.isText() {
 		name, form = `,"value":"`, asJSON
 	}
 	return event{head: head + "data: " + line[:len(line)-1] + name, rest: rep.item.Value, form: form, tail: `"}` + endOfEvent}

@@ -13,8 +13,8 @@ import (
 	"roost/store"
 )
 
-// maxTTL is the longest time to live: a hundred years.
-const maxTTL = 100 * 365 * 24 * time.Hour
+// MaxTTL is the longest time to live: a hundred years.
+const MaxTTL = 100 * 365 * 24 * time.Hour
 
 // sunset tells when a resource will cease to be there (RFC 8594 §3).
 func sunset(t time.Time) Field { return Field{"Sunset", []string{httpDate(t)}} }
@@ -41,8 +41,8 @@ func (q *request) admitTTL() *Problem {
 		return problemTTL.with("This resource does not let clients say how long its values live. The program can allow it (WithClientTTL in Go).")
 	}
 	seconds, ok := structured.Integer(lines[0])
-	if !ok || seconds < 1 || seconds > int64(maxTTL/time.Second) {
-		return problemTTL.withLimit(int64(maxTTL/time.Second), seconds, "", "Roost-TTL is a number of seconds from 1 to limit.")
+	if !ok || seconds < 1 || seconds > int64(MaxTTL/time.Second) {
+		return problemTTL.withLimit(int64(MaxTTL/time.Second), seconds, "", "Roost-TTL is a number of seconds from 1 to limit.")
 	}
 	q.ttl = time.Duration(seconds) * time.Second
 	return nil
@@ -196,8 +196,8 @@ func (s *Server) expire() bool {
 
 // checkTTL says whether the program may give a time to live.
 func checkTTL(ttl time.Duration) error {
-	if ttl < 0 || ttl > maxTTL {
-		return fmt.Errorf("time to live %v: give none, or one of up to %v", ttl, maxTTL)
+	if ttl < 0 || ttl > MaxTTL {
+		return fmt.Errorf("time to live %v: give none, or one of up to %v", ttl, MaxTTL)
 	}
 	return nil
 }
@@ -223,7 +223,8 @@ func deletion(key store.Key, revision uint64) store.Txn {
 		Mark: made{},
 	}
 	if key.Space == resourceSpace {
-		txn.Then = append(txn.Then, store.Write{Key: handlerKey(key.Name), Delete: true})
+		writes := removal(key.Name)
+		txn.Then = writes[:]
 	}
 	return txn
 }

@@ -81,14 +81,12 @@ func (g *registry) hookOf(e *entry, m Method) *hooked {
 			}
 			return nil
 		}
-		if e.own.Load() != nil || e.parent() == "" {
+		if e.own.Load() != nil {
 			return nil
 		}
-		parent := g.lookup(e.parent())
-		if parent == nil || parent.created > e.created {
+		if e = g.parentOf(e); e == nil {
 			return nil
 		}
-		e = parent
 	}
 }
 

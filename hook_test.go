@@ -311,7 +311,7 @@ func TestHookWhileHeld(t *testing.T) {
 		must(err)
 		polled <- a
 	}()
-	await(t, func() bool { return roost.Watchers(s.Server) == 1 })
+	eventually(t, func() bool { return roost.Watchers(s.Server) == 1 })
 	must(r.RegisterHook(roost.GET, func(context.Context, *roost.Exchange) roost.Decision { return roost.Decision{Status: 403} }))
 	_, err := r.SetValue(t.Context(), []byte("secret"))
 	must(err)

@@ -2,14 +2,12 @@ package roost
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"html"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"roost/internal/condition"
 	"roost/internal/negotiate"
@@ -45,8 +43,7 @@ type listed struct {
 
 // withValue adds the value as text, or in Base64 where it is none.
 func (l *listed) withValue(rep *Representation) {
-	m, _ := negotiate.ParseMediaType(rep.meta.Type)
-	if m.Textual() && utf8.Valid(rep.item.Value) {
+	if rep.isText() {
 		text := string(rep.item.Value)
 		l.Value = &text
 		return
@@ -138,9 +135,8 @@ func (q *request) readIndex() step {
 	}
 	accept := h.Header.Values("Accept")
 	path := h.URI
-	below := func(e *entry) bool { return isBelow(path, e.key) }
 	if wantsStream(accept, plainJSON) && !prefersPage(accept) {
-		return q.stream(watcher{fits: below}, q.site.feedTree(path, below))
+		return q.stream(watcher{fits: func(e *entry) bool { return isBelow(path, e.key) }}, q.site.feedTree(path))
 	}
 	json, page := negotiate.Accept(accept, plainJSON), prefersPage(accept)
 	if json == 0 && !page {
@@ -296,20 +292,9 @@ func jsonIndex(all []listed) []byte {
 	}{all}), '\n')
 }
 
-// mustJSON encodes strings, numbers and times.
-func mustJSON(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
 func htmlIndex(wire, path string, all []listed, next string) []byte {
 	var b strings.Builder
-	title := html.EscapeString(wire + path)
-	b.WriteString("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n")
-	b.WriteString("<title>" + title + "</title>\n<h1>" + title + "</h1>\n<table>\n")
+	b.WriteString(beginHTML(wire+path) + "<table>\n")
 	b.WriteString("<tr><th>URI<th>type<th>octets<th>changed\n")
 	for i := range all {
 		l := &all[i]
@@ -334,7 +319,6 @@ func htmlIndex(wire, path string, all []listed, next string) []byte {
 type treeFeed struct {
 	site   *site
 	path   string
-	fits   func(*entry) bool
 	cursor cursor
 
 	opened  bool
@@ -346,11 +330,13 @@ type treeFeed struct {
 	event   event  // that is being sent
 }
 
-func (s *site) feedTree(path string, fits func(*entry) bool) func(string) feed {
+func (s *site) feedTree(path string) func(string) feed {
 	return func(lastEventID string) feed {
-		return &treeFeed{site: s, path: path, fits: fits, asked: lastEventID}
+		return &treeFeed{site: s, path: path, asked: lastEventID}
 	}
 }
+
+func (f *treeFeed) fits(e *entry) bool { return isBelow(f.path, e.key) }
 
 // pageOfFeed is how many resources are looked up at once.
 const pageOfFeed = 64

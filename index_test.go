@@ -224,7 +224,7 @@ func TestIndexTag(t *testing.T) {
 			must(err)
 			polled <- a
 		}()
-		await(t, func() bool { return roost.Watchers(s.Server) == 1 })
+		eventually(t, func() bool { return roost.Watchers(s.Server) == 1 })
 		change()
 		a := <-polled
 		if a.Status != 200 || a.Header.Get("Etag") == before || a.Header.Get("Preference-Applied") != "wait=20" {
@@ -491,7 +491,7 @@ func TestIndexPagesAreBounded(t *testing.T) {
 		t.Error(n)
 	}
 	s.do("GET", "/b/?value=1", "").expectProblem(t, 503, "busy")
-	await(t, func() bool { return roost.Pending(s.Server) == 0 })
+	eventually(t, func() bool { return roost.Pending(s.Server) == 0 })
 }
 
 // Rule 41: a poll of the index is answered when its path becomes a resource.
@@ -504,7 +504,7 @@ func TestIndexPollMeetsResource(t *testing.T) {
 		must(err)
 		polled <- a
 	}()
-	await(t, func() bool { return roost.Watchers(s.Server) == 1 })
+	eventually(t, func() bool { return roost.Watchers(s.Server) == 1 })
 	s.add("/a/", 0, nil)
 	if a := <-polled; a.Status != 405 {
 		t.Errorf("%+v", a)

@@ -1,7 +1,6 @@
 package roost
 
 import (
-	"encoding/json"
 	"html"
 	"net/http"
 	"strconv"
@@ -143,11 +142,7 @@ func (p *Problem) render(accept []string) ([]byte, string) {
 	case htmlPage:
 		return p.html(), "text/html; charset=utf-8"
 	}
-	b, err := json.Marshal(p)
-	if err != nil {
-		panic(err) // a struct of strings and numbers
-	}
-	return append(b, '\n'), "application/problem+json"
+	return append(mustJSON(p), '\n'), "application/problem+json"
 }
 
 // problemForm chooses JSON unless text or HTML is wanted more than it, or asked
@@ -182,9 +177,7 @@ func (p *Problem) text() []byte {
 
 func (p *Problem) html() []byte {
 	var b strings.Builder
-	title := html.EscapeString(strconv.Itoa(p.Status) + " " + p.Title)
-	b.WriteString("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n")
-	b.WriteString("<title>" + title + "</title>\n<h1>" + title + "</h1>\n")
+	b.WriteString(beginHTML(strconv.Itoa(p.Status) + " " + p.Title))
 	b.WriteString("<p>" + html.EscapeString(p.Detail) + "</p>\n")
 	if rows := p.rows(); len(rows) > 0 {
 		b.WriteString("<dl>\n")
@@ -195,6 +188,13 @@ func (p *Problem) html() []byte {
 	}
 	b.WriteString("</html>\n")
 	return []byte(b.String())
+}
+
+// beginHTML begins a page with its title.
+func beginHTML(title string) string {
+	title = html.EscapeString(title)
+	return "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n" +
+		"<title>" + title + "</title>\n<h1>" + title + "</h1>\n"
 }
 
 // rows are what text and HTML tell below the detail.

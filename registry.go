@@ -51,9 +51,14 @@ type handlerMeta struct {
 	Methods Method `json:"methods"`
 }
 
-// encodeMeta never fails: both kinds of Meta are strings, numbers and booleans.
-func encodeMeta(meta any) []byte {
-	b, err := json.Marshal(meta)
+// removal are the writes that remove a resource and its registration.
+func removal(key string) [2]store.Write {
+	return [...]store.Write{{Key: resourceKey(key), Delete: true}, {Key: handlerKey(key), Delete: true}}
+}
+
+// mustJSON encodes what can't fail: structs of strings, numbers, booleans, octets and times.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
 	if err != nil {
 		panic(err)
 	}
@@ -167,12 +172,25 @@ func (g *registry) registered(e *entry) registration {
 		if e.parent() == "" {
 			return registration{}
 		}
-		parent := g.lookup(e.parent())
-		if parent == nil || parent.created > e.created {
+		parent := g.parentOf(e)
+		if parent == nil {
 			return registration{methods: e.meta().Methods}
 		}
 		e = parent
 	}
+}
+
+// parentOf is the resource that e was made under; nil if there was none, or it is gone: one
+// that is younger is another at the same URI.
+func (g *registry) parentOf(e *entry) *entry {
+	if e.parent() == "" {
+		return nil
+	}
+	parent := g.lookup(e.parent())
+	if parent == nil || parent.created > e.created {
+		return nil
+	}
+	return parent
 }
 
 // list returns up to most entries whose URIs start with prefix and come after the URI

@@ -210,7 +210,7 @@ func (q *request) recall() (step, bool) {
 func (q *request) remember(expires time.Time) store.Write {
 	return store.Write{
 		Key:      replyKey(q.replyName),
-		Meta:     encodeMeta(replyMeta{Child: q.child, Content: q.hashContent(), Expires: expires}),
+		Meta:     mustJSON(replyMeta{Child: q.child, Content: q.hashContent(), Expires: expires}),
 		Modified: q.now,
 		Expires:  until(q.now, keyLifetime),
 	}

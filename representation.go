@@ -51,6 +51,12 @@ func (r *Representation) expired(now time.Time) bool {
 	return !r.item.Expires.IsZero() && !now.Before(r.item.Expires)
 }
 
+// isText says whether the value can be told as text: it is of a textual type, and valid UTF-8.
+func (r *Representation) isText() bool {
+	m, _ := negotiate.ParseMediaType(r.meta.Type)
+	return m.Textual() && utf8.Valid(r.item.Value)
+}
+
 // metaWith is the stored Meta of the same resource with a value of another type or
 // origin. Mostly neither differs, and nothing is encoded.
 func (r *Representation) metaWith(mediaType string, client bool) []byte {
@@ -60,7 +66,7 @@ func (r *Representation) metaWith(mediaType string, client bool) []byte {
 	meta := *r.meta
 	meta.Client = client
 	meta.retype(mediaType)
-	return encodeMeta(meta)
+	return mustJSON(meta)
 }
 
 // retype gives the type that a request brought, and remembers the program's.

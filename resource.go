@@ -93,7 +93,7 @@ func (r *Resource) SetRepresentation(ctx context.Context, value []byte, mediaTyp
 	return r.set(ctx, value, conditions, func(before *Representation) []byte {
 		meta := *before.meta
 		meta.Type, meta.Declared, meta.Client = mediaType, "", false
-		return encodeMeta(meta)
+		return mustJSON(meta)
 	})
 }
 
@@ -134,7 +134,7 @@ func (r *Resource) SetTTL(ctx context.Context, ttl time.Duration) error {
 		meta := *before.meta
 		meta.TTL = ttl
 		return []store.Write{{
-			Key: resourceKey(r.entry.key), Meta: encodeMeta(meta), Value: before.item.Value,
+			Key: resourceKey(r.entry.key), Meta: mustJSON(meta), Value: before.item.Value,
 			Modified: before.item.Modified, Expires: until(time.Now(), ttl),
 		}}
 	})
@@ -154,7 +154,7 @@ func (r *Resource) RegisterRequestHandler(ctx context.Context, methods Method, c
 	_, err := r.change(ctx, op, &registration{methods: methods, callback: callback}, nil, func(*Representation) []store.Write {
 		return []store.Write{{
 			Key:      handlerKey(r.entry.key),
-			Meta:     encodeMeta(handlerMeta{Methods: methods}),
+			Meta:     mustJSON(handlerMeta{Methods: methods}),
 			Modified: time.Now(),
 		}}
 	})
@@ -167,10 +167,8 @@ const removeOp = "remove resource"
 // is still in the life of this handle.
 func (r *Resource) Remove(ctx context.Context, conditions ...Condition) error {
 	_, err := r.change(ctx, removeOp, made{}, conditions, func(*Representation) []store.Write {
-		return []store.Write{
-			{Key: resourceKey(r.entry.key), Delete: true},
-			{Key: handlerKey(r.entry.key), Delete: true},
-		}
+		writes := removal(r.entry.key)
+		return writes[:]
 	})
 	return err
 }

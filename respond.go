@@ -402,7 +402,7 @@ func (q *request) get() step {
 	if q.ask() {
 		return stepAsk
 	}
-	rep, watch := q.entry.current.Load(), watcher{key: q.entry.key}
+	rep := q.entry.current.Load()
 	computed := q.decision.Value != nil
 	if computed {
 		rep = q.compute(rep)
@@ -410,7 +410,7 @@ func (q *request) get() step {
 	served := rep.serve(q.site.cfg.ContentSecurityPolicy)
 	accept := q.head.Header.Values("Accept")
 	if !computed && len(accept) > 0 && wantsStream(accept, &served.mediaType) {
-		return q.stream(watch, q.site.feedValue(q.entry))
+		return q.stream(watcher{key: q.entry.key}, q.site.feedValue(q.entry))
 	}
 	if len(accept) > 0 && negotiate.Accept(accept, &served.mediaType) == 0 {
 		p := problemNotAcceptable.with("The resource is there, in another media type than Accept asks for.")
@@ -516,7 +516,7 @@ func (q *request) post() step {
 	}
 	expires := until(q.now, q.lifetime(like))
 	ifs, thens := append(q.ifs[:0], condition, store.Absent(resourceKey(q.child))), q.thens[:1]
-	thens[0] = store.Write{Key: resourceKey(q.child), Meta: encodeMeta(meta), Value: q.toStore(), Modified: q.now, Expires: expires}
+	thens[0] = store.Write{Key: resourceKey(q.child), Meta: mustJSON(meta), Value: q.toStore(), Modified: q.now, Expires: expires}
 	ifs = append(ifs, q.site.roomFor(1, int64(len(q.toStore())))...)
 	if q.replyName != "" {
 		ifs = append(ifs, store.Absent(replyKey(q.replyName)))
@@ -564,8 +564,7 @@ func (q *request) delete() step {
 		return stepAsk
 	}
 	q.ifs[0] = condition
-	q.thens[0] = store.Write{Key: resourceKey(e.key), Delete: true}
-	q.thens[1] = store.Write{Key: handlerKey(e.key), Delete: true}
+	q.thens = removal(e.key)
 	return q.commit(1, 2)
 }
 

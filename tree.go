@@ -21,7 +21,7 @@ func newTree() *tree {
 	return &tree{byKey: order{name: func(e *entry) string { return e.key }}, folders: make(map[string]*folder)}
 }
 
-// folders yields the paths that have key below them.
+// foldersOf yields the paths that have key below them.
 func foldersOf(key string, yield func(path string)) {
 	for i := 0; i < len(key)-1; i++ {
 		if key[i] == '/' {

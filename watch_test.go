@@ -335,7 +335,7 @@ func TestStreamEnds(t *testing.T) {
 		}
 		s.do("GET", "/b", "", "If-None-Match: *", "Prefer: wait=5").expectProblem(t, 503, "busy")
 		watchers[0].cancel()
-		await(t, func() bool { return roost.Watchers(s.Server) == 2 })
+		eventually(t, func() bool { return roost.Watchers(s.Server) == 2 })
 		s.watch("/b").expect(event{Data: "0"})
 		var ending sync.WaitGroup
 		for _, w := range watchers[1:] {
@@ -347,7 +347,7 @@ func TestStreamEnds(t *testing.T) {
 		}
 		must(s.Shutdown(t.Context()))
 		ending.Wait()
-		await(t, func() bool { return roost.Watchers(s.Server) == 0 })
+		eventually(t, func() bool { return roost.Watchers(s.Server) == 0 })
 	})
 }
 
@@ -365,7 +365,7 @@ func TestStreamIsObserved(t *testing.T) {
 		s.do("DELETE", "/a", "").expect(t, 204, "")
 		e.expect(event{Name: "delete"})
 		e.expectEnd()
-		await(t, func() bool { o.mu.Lock(); defer o.mu.Unlock(); return len(o.requests) == 2 })
+		eventually(t, func() bool { o.mu.Lock(); defer o.mu.Unlock(); return len(o.requests) == 2 })
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		got, deleted := o.requests[0], o.requests[1]
@@ -393,18 +393,8 @@ func TestStreamHoldsNoContent(t *testing.T) {
 		resp, err := s.client.Do(req)
 		must(err)
 		defer resp.Body.Close()
-		await(t, func() bool { return roost.Watchers(s.Server) == 1 && roost.Pending(s.Server) == 0 })
+		eventually(t, func() bool { return roost.Watchers(s.Server) == 1 && roost.Pending(s.Server) == 0 })
 	})
-}
-
-// await waits for what another goroutine does.
-func await(t testing.TB, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("it does not come")
-		}
-	}
 }
 
 // Rule 41: a long poll is answered by the first result that is not 304.
@@ -432,7 +422,7 @@ func TestLongPoll(t *testing.T) {
 				must(err)
 				polled <- a
 			}()
-			await(t, func() bool { return roost.Watchers(s.Server) == 1 })
+			eventually(t, func() bool { return roost.Watchers(s.Server) == 1 })
 			row.change()
 			a := <-polled
 			if a.Status != row.status || a.Header.Get("Preference-Applied") != "wait=55" || row.status == 200 && (a.Body != row.body || a.Header.Get("Etag") == tag) {
@@ -447,7 +437,7 @@ func TestLongPoll(t *testing.T) {
 			must(err)
 			polled <- a
 		}()
-		await(t, func() bool { return roost.Watchers(s.Server) == 1 })
+		eventually(t, func() bool { return roost.Watchers(s.Server) == 1 })
 		must(r.RegisterRequestHandler(t.Context(), roost.PUT, nil))
 		if a := <-polled; a.Status != 405 || a.Header.Get("Allow") != "PUT, OPTIONS" {
 			t.Errorf("unregistered: %+v", a)
@@ -466,14 +456,14 @@ func TestPollBecomesStream(t *testing.T) {
 		for range 20 {
 			polls.Go(func() { s.watch("/a", fields...).expect(event{Data: "{}"}) })
 		}
-		await(t, func() bool { return roost.Watchers(s.Server) == 20 })
+		eventually(t, func() bool { return roost.Watchers(s.Server) == 20 })
 		for range 100 {
 			_, err := r.SetRepresentation(t.Context(), []byte("{}"), roost.JSON)
 			must(err)
 		}
 		polls.Wait()
 		s.do("DELETE", "/a", "")
-		await(t, func() bool { return roost.Watchers(s.Server) == 0 })
+		eventually(t, func() bool { return roost.Watchers(s.Server) == 0 })
 	})
 }
 
@@ -530,7 +520,7 @@ func TestShutdownAnswersPolls(t *testing.T) {
 			must(err)
 			polled <- a
 		}()
-		await(t, func() bool { return roost.Watchers(s.Server) == 1 })
+		eventually(t, func() bool { return roost.Watchers(s.Server) == 1 })
 		must(s.Shutdown(t.Context()))
 		if a := <-polled; a.Status != 304 || a.Header.Get("Preference-Applied") != "wait=50" {
 			t.Errorf("%+v", a)
@@ -586,10 +576,10 @@ func TestWatchersLeave(t *testing.T) {
 				resp.Body.Close()
 			}
 		}()
-		await(t, func() bool { return roost.Watchers(s.Server) == 2 })
+		eventually(t, func() bool { return roost.Watchers(s.Server) == 2 })
 		cancel()
 		e.cancel()
-		await(t, func() bool { return roost.Watchers(s.Server) == 0 })
+		eventually(t, func() bool { return roost.Watchers(s.Server) == 0 })
 		<-done
 	})
 }

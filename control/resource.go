@@ -271,6 +271,14 @@ func (a *API) withValue(r *roost.Resource) (*resourceWithValueAnswer, error) {
 	return &resourceWithValueAnswer{Body: ResourceWithValue{resourceOf(r, rep), contentOf(rep.Value())}}, nil
 }
 
+func (a *API) withoutValue(r *roost.Resource) (*resourceAnswer, error) {
+	rep, err := r.Representation()
+	if err != nil {
+		return nil, a.problemOf(err)
+	}
+	return &resourceAnswer{Body: resourceOf(r, rep)}, nil
+}
+
 func (a *API) getResource(_ context.Context, in *Target) (*resourceWithValueAnswer, error) {
 	r, err := a.find(*in)
 	if err != nil {
@@ -348,11 +356,7 @@ func (a *API) setTTL(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, a.problemOf(err)
 	}
-	rep, err := r.Representation()
-	if err != nil {
-		return nil, a.problemOf(err)
-	}
-	return &resourceAnswer{Body: resourceOf(r, rep)}, nil
+	return a.withoutValue(r)
 }
 
 // Handler is what a resource is to answer, and whom it tells.
@@ -384,11 +388,7 @@ func (a *API) registerHandler(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, a.problemOf(err)
 	}
-	rep, err := r.Representation()
-	if err != nil {
-		return nil, a.problemOf(err)
-	}
-	return &resourceAnswer{Body: resourceOf(r, rep)}, nil
+	return a.withoutValue(r)
 }
 
 // callback makes events for a subscriber; it is nil where there is none.

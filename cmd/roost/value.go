@@ -66,13 +66,10 @@ func parseBool(s string) (bool, error) {
 	return b, nil
 }
 
-// maxTTL is the longest time to live that the library takes: a hundred years.
-const maxTTL = 876_000 * time.Hour
-
 // parseTime reads a time to live.
 func parseTime(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 || d > maxTTL {
+	if err != nil || d <= 0 || d > roost.MaxTTL {
 		return 0, errors.New("give a number with its unit, such as 90s, 10m or 24h, up to 876000h")
 	}
 	return d, nil
