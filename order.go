@@ -16,6 +16,9 @@ type order struct {
 // are live, before they are dropped without a listing.
 const maxGone = 1024
 
+// expect makes room for n more.
+func (o *order) expect(n int) { o.fresh = slices.Grow(o.fresh, n) }
+
 func (o *order) add(e *entry) { o.fresh = append(o.fresh, e) }
 
 // tidy drops what is gone once it is too much.

@@ -97,15 +97,16 @@ func (e *entry) parent() string { return e.meta().Parent }
 
 func (e *entry) meta() *resourceMeta { return e.current.Load().meta }
 
-// registry holds every resource of a server, ready to be read. Readers take no
-// lock. Its one writer is apply, which the store calls, mostly under its own lock.
+// registry holds every resource of a server, ready to be read. Readers never wait for a change
+// to be applied, only for one entry of the directory to be written. Its one writer is apply,
+// which the store calls, mostly under its own lock.
 type registry struct {
 	epoch    string
 	log      *slog.Logger
 	courier  *courier
 	observer Observer
 
-	entries sync.Map // key → *entry
+	entries directory
 
 	hooks    atomic.Bool // some resource had one
 	hub      hub
@@ -128,6 +129,7 @@ func newRegistry(epoch string, c *courier, cfg *Config) *registry {
 		epoch: epoch, log: cfg.Logger, courier: c, observer: cfg.Observer,
 		byURI: order{name: (*entry).uri},
 	}
+	g.entries.prepare()
 	g.hub.prepare(cfg.MaxWatchers)
 	if cfg.Index {
 		g.tree = newTree()
@@ -136,13 +138,7 @@ func newRegistry(epoch string, c *courier, cfg *Config) *registry {
 }
 
 // lookup returns what is stored under key, also if its time is over.
-func (g *registry) lookup(key string) *entry {
-	v, ok := g.entries.Load(key)
-	if !ok {
-		return nil
-	}
-	return v.(*entry)
-}
+func (g *registry) lookup(key string) *entry { return g.entries.get(key) }
 
 // find returns the resource that is there at a time: what has expired is not, whether
 // the store knows already or not.
@@ -205,7 +201,12 @@ func (g *registry) list(prefix, after string, most int) []*entry {
 // becomes visible.
 func (g *registry) apply(b store.Batch) {
 	g.startsOver, g.loads = b.Reset, b.Reset && g.count() == 0
-	if b.Reset {
+	switch {
+	case g.loads:
+		g.replies.forgetAll()
+		g.expect(len(b.Changes))
+	case b.Reset:
+		g.replies.forgetAll()
 		g.reset(b)
 	}
 	g.applySpace(resourceSpace, b, g.applyResource)
@@ -230,18 +231,24 @@ func (g *registry) applySpace(space string, b store.Batch, apply func(store.Chan
 	}
 }
 
+// expect makes room for what up to n items bring.
+func (g *registry) expect(n int) {
+	g.entries.expect(n)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.byURI.expect(n)
+	if g.tree != nil {
+		g.tree.byKey.expect(n)
+	}
+}
+
 // reset removes what a batch that starts over no longer has.
 func (g *registry) reset(b store.Batch) {
-	g.replies.forgetAll()
-	if g.loads {
-		return
-	}
 	kept := make(map[store.Key]uint64, len(b.Changes))
 	for _, c := range b.Changes {
 		kept[c.Item.Key] = c.Item.Created
 	}
-	g.entries.Range(func(_, v any) bool {
-		e := v.(*entry)
+	for _, e := range g.entries.all() {
 		switch created, ok := kept[resourceKey(e.key)]; {
 		case !ok || created != e.created:
 			g.remove(e, b.Revision)
@@ -250,8 +257,7 @@ func (g *registry) reset(b store.Batch) {
 				e.own.Store(nil)
 			}
 		}
-		return true
-	})
+	}
 }
 
 func (g *registry) applyResource(c store.Change, mark any) error {
@@ -341,7 +347,7 @@ func (g *registry) add(item *store.Item, rep *Representation, mark any) {
 	e := &entry{key: item.Key.Name, created: item.Created}
 	e.adoptable.Store(mark == nil)
 	e.current.Store(rep)
-	g.entries.Store(e.key, e)
+	g.entries.put(e)
 	g.bytes.Add(int64(len(rep.item.Value)))
 	g.mu.Lock()
 	g.live++
@@ -357,7 +363,7 @@ func (g *registry) add(item *store.Item, rep *Representation, mark any) {
 func (g *registry) remove(e *entry, revision uint64) {
 	under := g.lookUnder(e)
 	e.gone.Store(true)
-	g.entries.Delete(e.key)
+	g.entries.drop(e.key)
 	g.expiries.remove(resourceKey(e.key))
 	g.bytes.Add(-int64(len(e.current.Load().item.Value)))
 	g.mu.Lock()

@@ -249,11 +249,12 @@ func (s *Store) load() error {
 	}
 	s.epoch, s.revision = st.epoch, st.revision
 	s.applied.Store(st.revision)
+	var items []*store.Item
 	err = readItems(s.db, func(item *store.Item) error {
 		if err := st.admits(item); err != nil {
 			return err
 		}
-		s.items.Set(item)
+		items = append(items, item)
 		s.tally.add(item)
 		return nil
 	})
@@ -262,6 +263,9 @@ func (s *Store) load() error {
 	}
 	if err == nil {
 		err = st.addsUp(s.tally)
+	}
+	if err == nil {
+		s.items = table.Of(items)
 	}
 	return err
 }

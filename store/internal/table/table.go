@@ -15,6 +15,7 @@ import (
 // Table is what is stored now. Items are replaced, never changed: others hold them too.
 type Table struct {
 	spaces map[string]*space
+	loaded []*store.Item // what Of was given, until something is written
 }
 
 // space is the items of one space, by name.
@@ -24,6 +25,23 @@ type space struct {
 }
 
 func New() *Table { return &Table{spaces: make(map[string]*space)} }
+
+// Of makes a table of items with different keys. It keeps the slice.
+func Of(items []*store.Item) *Table {
+	t := New()
+	counts := make(map[string]int)
+	for _, item := range items {
+		counts[item.Key.Space]++
+	}
+	for name, n := range counts {
+		t.spaces[name] = &space{items: make(map[string]*store.Item, n)}
+	}
+	for _, item := range items {
+		t.Set(item)
+	}
+	t.loaded = items
+	return t
+}
 
 // Len is how many items there are.
 func (t *Table) Len() int {
@@ -43,9 +61,16 @@ func (t *Table) Totals(yield func(space string, count, bytes uint64) bool) {
 	}
 }
 
-// Present returns every item as a change, in no particular order.
+// Present returns every item as a change. They are in the order that Of had them in while
+// nothing has been written since, and then in no particular one.
 func (t *Table) Present() []store.Change {
 	changes := make([]store.Change, 0, t.Len())
+	if t.loaded != nil {
+		for _, item := range t.loaded {
+			changes = append(changes, store.Change{Item: item})
+		}
+		return changes
+	}
 	for _, s := range t.spaces {
 		for _, item := range s.items {
 			changes = append(changes, store.Change{Item: item})
@@ -64,6 +89,7 @@ func (t *Table) Get(key store.Key) *store.Item {
 
 // Set takes an item in, in place of the one under its key.
 func (t *Table) Set(item *store.Item) {
+	t.loaded = nil
 	s := t.spaces[item.Key.Space]
 	if s == nil {
 		s = &space{items: make(map[string]*store.Item)}
@@ -78,6 +104,7 @@ func (t *Table) Set(item *store.Item) {
 
 // Drop takes the item under a key out.
 func (t *Table) Drop(key store.Key) {
+	t.loaded = nil
 	s := t.spaces[key.Space]
 	if s == nil || s.items[key.Name] == nil {
 		return
