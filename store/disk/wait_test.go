@@ -1,0 +1,185 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"roost/store"
+)
+
+// Nobody learns of a change before it is on the disk: not by a condition that fails because of it, a
+// deletion that it made needless, Sync, or following.
+func TestNothingBeforeDisk(t *testing.T) {
+	t.Parallel()
+	var slow atomic.Bool
+	syncing, synced := make(chan struct{}, 100), make(chan struct{})
+	s, err := small(crashing{vfs.NewMem(), func(sync bool) {
+		if sync && slow.Load() {
+			syncing <- struct{}{}
+			<-synced
+		}
+	}}, "/store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	key := store.Key{Space: "s", Name: "a"}
+	put := store.Txn{Then: []store.Write{{Key: key}}}
+	commit := func(txn store.Txn) error {
+		_, err := s.Commit(context.Background(), txn)
+		return err
+	}
+	if err := commit(put); err != nil {
+		t.Fatal(err)
+	}
+
+	slow.Store(true)
+	remove := store.Txn{Then: []store.Write{{Key: key, Delete: true}}}
+	done := make(chan error, 4)
+	go func() { done <- commit(remove) }()
+	<-syncing
+	go func() { done <- commit(remove) }()
+	go func() {
+		var failed *store.ConditionError
+		if err := commit(store.Txn{If: []store.Condition{store.Exists(key)}}); !errors.As(err, &failed) {
+			t.Errorf("%v", err)
+		}
+		done <- nil
+	}()
+	go func() {
+		_, _, err := read(s)
+		done <- err
+	}()
+	if revision, err := s.Sync(t.Context()); err != nil || revision != 1 {
+		t.Errorf("Sync: revision %d, %v", revision, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	within(t, "Follow", func() {
+		if err := s.Follow(ctx, func(store.Batch) { t.Error("followed") }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Follow: %v", err)
+		}
+	})
+	select {
+	case err := <-done:
+		t.Error("told before it was on the disk")
+		done <- err
+	case <-time.After(50 * time.Millisecond):
+	}
+	slow.Store(false)
+	close(synced)
+	for range cap(done) {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A lazy store syncs what it acknowledged within a second.
+func TestLazyIsSynced(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewCrashableMem()
+	opts := options(disk)
+	opts.Lazy, opts.MinFree = true, -1
+	s, err := Open("/store", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for range 2 { // the second time as the first
+		acked, err := s.Commit(t.Context(), store.Txn{Then: []store.Write{{Key: store.Key{Name: "a"}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if revisionAfterCrash(t, disk) == acked {
+			t.Error("it was not lazy")
+		}
+		for start := time.Now(); revisionAfterCrash(t, disk) < acked; time.Sleep(lazySync / 10) {
+			if time.Since(start) > 10*lazySync {
+				t.Fatal("never synced")
+			}
+		}
+	}
+}
+
+// revisionAfterCrash is that of the store in /store when all that was not synced is gone.
+func revisionAfterCrash(t *testing.T, disk *vfs.MemFS) uint64 {
+	t.Helper()
+	s, err := ReadStat("/store", options(disk.CrashClone(vfs.CrashCloneCfg{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Revision
+}
+
+// A folder that was made by an attempt that did not come to syncing it is synced by the next.
+func TestFolderIsSynced(t *testing.T) {
+	t.Parallel()
+	disk := vfs.NewCrashableMem()
+	if err := disk.MkdirAll("/store", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open("/store", options(disk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	acked, err := s.Commit(t.Context(), store.Txn{Then: []store.Write{{Key: store.Key{Name: "a"}}}})
+	if got := revisionAfterCrash(t, disk); err != nil || got != acked {
+		t.Errorf("revision %d of %d, %v", got, acked, err)
+	}
+}
+
+// Close says what the disk said: while it was written to, and at the end.
+func TestCloseFails(t *testing.T) {
+	t.Parallel()
+	for what, part := range map[string]string{"the log": ".log", "the floor": floorFile} {
+		var failing atomic.Bool
+		inject := errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if failing.Load() && fallible(op) && strings.Contains(op.Path, part) {
+				return errorfs.ErrInjected
+			}
+			return nil
+		})
+		s, err := small(errorfs.Wrap(vfs.NewMem(), inject), "/store")
+		if err != nil {
+			t.Fatal(err)
+		}
+		failing.Store(true)
+		s.Commit(t.Context(), store.Txn{Then: []store.Write{{Key: store.Key{Name: "a"}}}})
+		within(t, "Close", func() { err = s.Close() })
+		if !errors.Is(err, errorfs.ErrInjected) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// What a store has is for its owner alone.
+func TestPrivate(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("SKIPPED: a folder has no mode on Windows")
+	}
+	dir := filepath.Join(t.TempDir(), "not", "there")
+	s, err := Open(dir, options(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, path := range []string{filepath.Dir(dir), dir} {
+		if info, err := os.Stat(path); err != nil || info.Mode() != fs.ModeDir|0o700 {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+}
