@@ -166,11 +166,15 @@ func (s *Server) declare(ctx context.Context, e *entry, declared resourceMeta) e
 	if meta == *rep.meta {
 		return nil
 	}
+	expires := rep.item.Expires
+	if meta.TTL != rep.meta.TTL {
+		expires = until(time.Now(), meta.TTL) // as SetTTL: what was there longer is not gone by that
+	}
 	_, err := s.commit(ctx, store.Txn{
 		If: []store.Condition{store.At(resourceKey(e.key), rep.item.Revision)},
 		Then: []store.Write{{
 			Key: resourceKey(e.key), Meta: mustJSON(meta), Value: rep.item.Value,
-			Modified: rep.item.Modified, Expires: until(rep.item.Modified, meta.TTL),
+			Modified: rep.item.Modified, Expires: expires,
 		}},
 		Mark: made{},
 	})

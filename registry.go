@@ -177,13 +177,14 @@ func (g *registry) registered(e *entry) registration {
 }
 
 // parentOf is the resource that e was made under; nil if there was none, or it is gone: one
-// that is younger is another at the same URI.
+// that is not older is another at the same URI, or no parent: what a store brings may name
+// anything, and must not lead round in a circle.
 func (g *registry) parentOf(e *entry) *entry {
 	if e.parent() == "" {
 		return nil
 	}
 	parent := g.lookup(e.parent())
-	if parent == nil || parent.created > e.created {
+	if parent == nil || parent.created >= e.created {
 		return nil
 	}
 	return parent
