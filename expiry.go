@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"roost/internal/structured"
@@ -174,23 +175,41 @@ func (x *expiries) stop() {
 	x.running.Wait()
 }
 
+// expiryGroup is how much of what has expired is deleted at once. A store that waits for a disk or
+// a network does it together then; one by one, it would be deleted more slowly than it can be made.
+const expiryGroup = 128
+
 // expire deletes what has expired. It is false if the store failed.
 func (s *Server) expire() bool {
 	for {
-		x, ok := s.site.expiries.take(time.Now())
-		if !ok {
-			return true
+		var group sync.WaitGroup
+		var failed atomic.Bool
+		n := 0
+		for ; n < expiryGroup; n++ {
+			x, ok := s.site.expiries.take(time.Now())
+			if !ok {
+				break
+			}
+			group.Go(func() { s.expireOne(x, &failed) })
 		}
-		if x.key.Space == resourceSpace {
-			s.site.hub.wakeKey(x.key.Name) // those who watch need not wait for the store
+		group.Wait()
+		if failed.Load() || n == 0 {
+			return n == 0
 		}
-		_, err := s.store.Commit(s.life, deletion(x.key, x.revision))
-		if err == nil || errors.As(err, new(*store.ConditionError)) || errors.Is(err, store.ErrClosed) || errors.Is(err, context.Canceled) {
-			continue // gone, or written again and so known anew
-		}
+	}
+}
+
+func (s *Server) expireOne(x expiry, failed *atomic.Bool) {
+	if x.key.Space == resourceSpace {
+		s.site.hub.wakeKey(x.key.Name) // those who watch need not wait for the store
+	}
+	_, err := s.store.Commit(s.life, deletion(x.key, x.revision))
+	if err == nil || errors.As(err, new(*store.ConditionError)) || errors.Is(err, store.ErrClosed) || errors.Is(err, context.Canceled) {
+		return // gone, or written again and so known anew
+	}
+	s.site.expiries.again(x)
+	if !failed.Swap(true) { // one line tells of all
 		s.cfg.Logger.Error("store did not delete what expired; trying again", "item", x.key.String(), "error", err)
-		s.site.expiries.again(x)
-		return false
 	}
 }
 
