@@ -151,6 +151,12 @@ func (r *Resource) RegisterRequestHandler(ctx context.Context, methods Method, c
 	if methods&^allMethods != 0 {
 		return r.fail(op, ErrConfig, fmt.Errorf("method %#x is none of GET, PUT, POST, DELETE", uint8(methods&^allMethods)))
 	}
+	if own := r.entry.own.Load(); callback == nil && own != nil && own.callback == nil && own.methods == methods && !r.server.closed.Load() {
+		// It is so already, as after a restart: a store that is full need not take it again.
+		if _, err := r.Representation(); err == nil {
+			return nil
+		}
+	}
 	_, err := r.change(ctx, op, &registration{methods: methods, callback: callback}, nil, func(*Representation) []store.Write {
 		return []store.Write{{
 			Key:      handlerKey(r.entry.key),

@@ -180,7 +180,7 @@ func TestStoreErrorsOfCalls(t *testing.T) {
 		_, err := r.SetValue(t.Context(), nil)
 		wantError(t, err, kind, `"/a"`)
 		st.before = fail
-		wantError(t, r.RegisterRequestHandler(t.Context(), all, nil), kind, `"/a"`)
+		wantError(t, r.RegisterRequestHandler(t.Context(), roost.GET, nil), kind, `"/a"`)
 		st.before = fail
 		_, err = s.AddResource(t.Context(), "/b")
 		wantError(t, err, kind, `"/b"`)

@@ -12,6 +12,7 @@ import (
 
 	"roost"
 	"roost/internal/uri"
+	"roost/store"
 )
 
 // declaration is a resource as --resource gives it.
@@ -102,6 +103,8 @@ func (s *settings) addResource(ctx context.Context, server *roost.Server, d *dec
 	switch {
 	case errors.Is(err, roost.ErrExist):
 		return usagef("%s %q: there is a resource %q already; give each URI once", s.source("resource"), d.text, d.uri)
+	case errors.Is(err, store.ErrFull):
+		return fmt.Errorf("%s %q: the disk of %s is nearly full: make room there", s.source("resource"), d.text, s.source("data"))
 	case errors.Is(err, roost.ErrFull) && s.maxBytes > 0:
 		return usagef("%s %q: there is no room: raise %s, which is %d, or %s", s.source("resource"), d.text, s.source("max-bytes"), s.maxBytes, s.source("max-uri"))
 	case errors.Is(err, roost.ErrFull):
