@@ -245,3 +245,57 @@ func TestExpiryWhileStoreIsDown(t *testing.T) {
 		}
 	})
 }
+
+// A resource that the store brought and the program declares ends when it was to, and a time to
+// live that is another than before begins with the declaration.
+func TestExpiryOfAdopted(t *testing.T) {
+	const hour = time.Hour
+	for name, c := range map[string]struct {
+		kept, declared []roost.Option
+		ttl            string        // of a PUT, three hours after the resource was made
+		want           time.Duration // from the declaration on, two hours after the PUT
+	}{
+		"a time where there was none":  {nil, []roost.Option{roost.WithTTL(hour)}, "", hour},
+		"a shorter one":                {[]roost.Option{roost.WithTTL(9 * hour)}, []roost.Option{roost.WithTTL(hour)}, "", hour},
+		"none any more":                {[]roost.Option{roost.WithTTL(9 * hour)}, nil, "", 0},
+		"the same, and another type":   {[]roost.Option{roost.WithTTL(9 * hour)}, []roost.Option{roost.WithTTL(9 * hour), roost.WithContentType(roost.JSON)}, "", 7 * hour},
+		"a client's, and another type": {[]roost.Option{roost.WithClientTTL()}, []roost.Option{roost.WithClientTTL(), roost.WithContentType(roost.JSON)}, "18000", 3 * hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st := memory.New()
+				defer st.Close()
+				first, err := roost.New(t.Context(), roost.Config{Store: st})
+				must(err)
+				add(t, first, "/a", all, nil, c.kept...)
+				time.Sleep(3 * hour)
+				fields := []string{}
+				if c.ttl != "" {
+					fields = append(fields, "Roost-Ttl: "+c.ttl)
+				}
+				if a := direct(t, first, "PUT", "/a", "kept", fields...); a.Status != 204 {
+					t.Fatal(a)
+				}
+				time.Sleep(2 * hour)
+				must(first.Close())
+
+				s, err := roost.New(t.Context(), roost.Config{Store: st})
+				must(err)
+				defer s.Close()
+				r, err := s.AddResource(t.Context(), "/a", c.declared...)
+				must(err)
+				rep, err := r.Representation()
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := time.Time{}
+				if c.want > 0 {
+					want = time.Now().Add(c.want)
+				}
+				if string(rep.Value()) != "kept" || !rep.Expires().Equal(want) {
+					t.Errorf("%q until %v, want %v", rep.Value(), rep.Expires(), want)
+				}
+			})
+		})
+	}
+}

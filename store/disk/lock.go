@@ -49,9 +49,7 @@ func acquire(fs vfs.FS, dir string) (*lock, error) {
 	}
 	host, _ := os.Hostname()
 	note := fmt.Sprintf("process %d on %s, since %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
-	if err := writeSmall(fs, dir, holderFile, note); err != nil {
-		return nil, errors.Join(err, l.release())
-	}
+	writeSmall(fs, dir, holderFile, note) // if it can be: a store on a full disk is to be read
 	return l, nil
 }
 

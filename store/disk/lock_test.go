@@ -85,3 +85,22 @@ func TestLockNames(t *testing.T) {
 		}
 	}
 }
+
+// The note of who has a store decides nothing: a store on a full disk can be read, and so
+// exported to another.
+func TestHolderThatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, holderFile+temporary), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadStat(dir, Options{}); err != nil {
+		t.Error(err)
+	}
+}

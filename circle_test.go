@@ -10,32 +10,6 @@ import (
 	"roost/store/disk"
 )
 
-// A program that gives a shorter time to live than it did finds what is older than that: it
-// lives for that time from then on, as with SetTTL. What a client asked for stays where the program
-// changes other things.
-func TestAdoptedTTL(t *testing.T) {
-	dir := t.TempDir()
-	s, stop := overStore(t, dir, roost.Config{})
-	s.add("/a", roost.GET|roost.PUT, nil, roost.WithString("kept"))
-	s.add("/b", roost.GET|roost.PUT, nil, roost.WithClientTTL(), roost.WithContentType(roost.Plain))
-	s.do("PUT", "/b", "for an hour", "Roost-TTL: 3600").expect(t, 204, "")
-	stop()
-	time.Sleep(time.Second)
-
-	s, stop = overStore(t, dir, roost.Config{})
-	defer stop()
-	if _, err := s.AddResource(t.Context(), "/a", roost.WithTTL(time.Second)); err != nil {
-		t.Error(err)
-	}
-	if a := s.do("GET", "/a", ""); a.Status != 200 || a.Header.Get("Sunset") == "" {
-		t.Errorf("%d, Sunset %q", a.Status, a.Header.Get("Sunset"))
-	}
-	_, err := s.AddResource(t.Context(), "/b", roost.WithClientTTL(), roost.WithContentType(roost.Plain), roost.WithCacheControl("no-store"))
-	if a := s.do("GET", "/b", ""); err != nil || a.Header.Get("Sunset") == "" {
-		t.Errorf("%v, no end of what a client gave an hour: %v", err, a.Header)
-	}
-}
-
 // What a store brings may say that a resource was made under itself.
 func TestParentsInACircle(t *testing.T) {
 	const export = `{"kind":"roost store export","format":1,"epoch":"e","revision":5,"time":"2026-05-01T12:30:00Z"}
