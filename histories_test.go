@@ -35,8 +35,11 @@ var (
 type course struct {
 	store func() store.Store // nil: the server's own
 	start func(roost.Config) (*site, error)
-	clock bool // time is that of a bubble
+	clock bool  // time is that of a bubble
+	room  int64 // MaxBytes
 	more  []operation
+
+	longest time.Duration // that a history sleeps; 0 for any
 }
 
 // operation is a step of a history. It does something to the server and the model alike.
@@ -65,7 +68,7 @@ func TestHistories(t *testing.T) {
 // The same by way of real connections, and without the passing of time.
 func TestHistoriesOverSockets(t *testing.T) {
 	t.Parallel()
-	for seed := *firstSeed; seed < *firstSeed+*histories/20 && !t.Failed(); seed++ {
+	for seed := *firstSeed; seed < *firstSeed+max(1, *histories/20) && !t.Failed(); seed++ {
 		checkHistory(t, seed, func(skip map[int]bool) *history {
 			return course{start: func(cfg roost.Config) (*site, error) { return start(t, cfg), nil }}.history(seed, skip)
 		})
@@ -97,6 +100,7 @@ func checkHistory(t *testing.T, seed uint64, run func(skip map[int]bool) *histor
 type history struct {
 	course
 	*model
+	cfg    roost.Config
 	server *roost.Server
 	site   *site // nil: without connections
 	rng    *rand.Rand
@@ -141,10 +145,12 @@ const (
 func (c course) history(seed uint64, skip map[int]bool) (h *history) {
 	ctx, cancel := context.WithCancel(context.Background())
 	h = &history{course: c, model: newModel(historyResources, historyKeys), ctx: ctx, tags: map[string][]string{}}
-	cfg := roost.Config{Index: true, MaxURI: historyResources, MaxRemembered: historyKeys, Logger: slog.New(slog.DiscardHandler)}
+	h.maxBytes = int(c.room)
+	cfg := roost.Config{Index: true, MaxURI: historyResources, MaxBytes: c.room, MaxRemembered: historyKeys, Logger: slog.New(slog.DiscardHandler)}
 	if c.store != nil {
 		cfg.Store = c.store()
 	}
+	h.cfg = cfg
 	if c.start != nil {
 		site, err := c.start(cfg)
 		must(err)
@@ -562,7 +568,10 @@ func (h *history) expectError(err, want error) {
 }
 
 func (h *history) addResource() {
-	uri := pick(h, "/a", "/a/x", "/a/y", "/b/", "/b/c", "/a/x/y/z", h.uri())
+	h.declare(pick(h, "/a", "/a/x", "/a/y", "/b/", "/b/c", "/a/x/y/z", h.uri()))
+}
+
+func (h *history) declare(uri string) {
 	t := &thing{uri: uri, clientTTL: h.chance(50), value: h.value(), mediaType: pick(h, roost.Plain, roost.Plain, roost.JSON, roost.Text, roost.Octet, "image/png")}
 	options := []roost.Option{roost.WithContentType(t.mediaType), roost.WithString(t.value)}
 	if t.clientTTL {
@@ -574,8 +583,11 @@ func (h *history) addResource() {
 	}
 	r, err := h.server.AddResource(h.ctx, uri, options...)
 	h.note("AddResource %s %s %.20q ttl %v %v -> %v", uri, t.mediaType, t.value, t.ttl, t.clientTTL, err)
-	switch {
-	case h.things[uri] != nil:
+	switch before := h.things[uri]; {
+	case before != nil && before.adoptable:
+		h.expectError(err, nil)
+		h.adopted(handle{r, before}, t)
+	case before != nil:
 		h.expectError(err, roost.ErrExist)
 	case len(h.things) >= h.maxThings:
 		h.expectError(err, roost.ErrFull)
@@ -595,6 +607,28 @@ func (h *history) addResource() {
 		}
 	}
 	h.settle()
+}
+
+// adopted is what becomes of a resource that the store brought and the program declares.
+func (h *history) adopted(x handle, declared *thing) {
+	rep, err := x.Representation()
+	h.expectError(err, nil)
+	t := x.thing
+	t.adoptable = false
+	h.handles = append(h.handles, x)
+	same := t.mediaType == declared.mediaType && t.ttl == declared.ttl && t.clientTTL == declared.clientTTL
+	if same && rep.ETag() == h.model.tag(t) {
+		return // mostly; it also becomes the program's type, if it was a client's
+	}
+	modified, expires := t.modified, t.expires
+	keeps := t.ttl == declared.ttl
+	t.ttl, t.clientTTL = declared.ttl, declared.clientTTL
+	if wrong := h.stores(t, t.value, declared.mediaType, 0, roost.Updated, rep.ETag()); wrong != "" {
+		h.fail("%s", wrong)
+	}
+	if t.modified = modified; keeps {
+		t.expires = expires
+	}
 }
 
 func (h *history) handle() (handle, bool) {
@@ -730,6 +764,9 @@ func (h *history) sleep() {
 	d = time.Duration(h.rng.Int64N(int64(d)))
 	if next := h.next(); !next.IsZero() && h.chance(50) {
 		d = max(1, time.Until(next)-pick(h, time.Duration(0), 1))
+	}
+	if h.longest > 0 {
+		d = min(d, h.longest)
 	}
 	h.note("sleep %v", d)
 	h.pass(d)
@@ -1067,22 +1104,29 @@ func (w *watching) begin(h *history, a question, from *place, list []*thing) {
 		w.comment++
 	case w.thing != nil:
 		w.opening = append(w.opening, eventOf(&happened{etag: h.model.tag(w.thing), value: w.thing.value, typ: w.thing.mediaType}))
-	case known:
+	case known && from.revision() >= h.floor:
 		w.comment++
 		w.resume(h, from)
 	default:
+		if known {
+			w.opening = append(w.opening, reset)
+		}
 		for _, t := range list {
 			w.opening = append(w.opening, treeEvent(&happened{kind: roost.Created, uri: t.uri, etag: h.model.tag(t), value: t.value, typ: t.mediaType}))
 		}
 	}
 }
 
+func (p *place) revision() uint64 {
+	_, digits, _ := strings.Cut(p.id, "-")
+	revision, _ := strconv.ParseUint(digits, 10, 64)
+	return revision
+}
+
 // resume says what a client of the index has missed.
 func (w *watching) resume(h *history, from *place) {
 	w.view = maps.Clone(from.view)
-	_, digits, _ := strings.Cut(from.id, "-")
-	revision, _ := strconv.ParseUint(digits, 10, 64)
-	since := h.log
+	revision, since := from.revision(), h.log
 	for i, c := range h.log {
 		if c.revision != 0 && c.revision <= revision {
 			since = h.log[i+1:]

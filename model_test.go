@@ -27,6 +27,8 @@ type model struct {
 	lives    int
 
 	maxThings, maxKept int
+	maxBytes           int    // 0 for any
+	floor              uint64 // the revision up to which the server knows no history
 
 	log      []*happened
 	calls    []string // callbacks that are due
@@ -50,14 +52,15 @@ type thing struct {
 	methods    roost.Method
 	calledBack bool
 	made       roost.Method // what the parent answered when this was made
+	adoptable  bool         // the store brought it, and the program has not declared it since
 	gone       bool
 }
 
 // kept is a POST with an Idempotency-Key.
 type kept struct {
-	body, mediaType string
-	answer          *want
-	until           time.Time
+	body, sentType string
+	answer         *want
+	until          time.Time
 }
 
 // happened is a change that watchers are told of.
@@ -195,8 +198,23 @@ func (w *want) with(name, value string) *want {
 	return w
 }
 
-func (m *model) capacity() string {
-	return fmt.Sprintf("resources=%d;limit=%d", m.maxThings-len(m.things), m.maxThings)
+func (m *model) capacity() string { return m.capacityWith(0, 0) }
+
+// capacityWith is the capacity with so many more things and octets.
+func (m *model) capacityWith(things, octets int) string {
+	s := fmt.Sprintf("resources=%d;limit=%d", m.maxThings-len(m.things)-things, m.maxThings)
+	if m.maxBytes > 0 {
+		s += fmt.Sprintf(", bytes=%d;limit=%d", m.maxBytes-m.bytes()-octets, m.maxBytes)
+	}
+	return s
+}
+
+// bytes is how long all values are together.
+func (m *model) bytes() (n int) {
+	for _, t := range m.things {
+		n += len(t.value)
+	}
+	return n
 }
 
 func dateOf(t time.Time) string {
@@ -504,7 +522,7 @@ func (m *model) post(a question, t *thing) *want {
 	key := fmt.Sprint(t.life, " ", strings.Trim(a.fields["Idempotency-Key"], `"`))
 	mediaType, ttl, keyed := typeOf(a, t), m.asksTTL(a), a.has("Idempotency-Key")
 	if k := m.kept[key]; keyed && k != nil {
-		if k.body != a.body || k.mediaType != mediaType {
+		if k.body != a.body || k.sentType != a.fields["Content-Type"] {
 			return answerOf(422)
 		}
 		again := *k.answer
@@ -520,7 +538,7 @@ func (m *model) post(a question, t *thing) *want {
 	}
 	child := &thing{parent: t, made: t.answers(), ttl: t.ttl, clientTTL: t.clientTTL}
 	w := answerOf(201, "Location", chosen, "Etag", chosen, "Last-Modified", dateOf(time.Now()), "Content-Type", "text/plain; charset=utf-8",
-		"Roost-Capacity", fmt.Sprintf("resources=%d;limit=%d", m.maxThings-len(m.things)-1, m.maxThings)).with("Sunset", t.sunset(ttl))
+		"Roost-Capacity", m.capacityWith(1, len(a.body))).with("Sunset", t.sunset(ttl))
 	w.body = chosen
 	switch a.prefers("return") {
 	case "minimal":
@@ -549,7 +567,7 @@ func (m *model) post(a question, t *thing) *want {
 			}
 		}
 		if keyed {
-			m.kept[key] = &kept{a.body, mediaType, w, time.Now().Add(24 * time.Hour)}
+			m.kept[key] = &kept{a.body, a.fields["Content-Type"], w, time.Now().Add(24 * time.Hour)}
 		}
 		return m.stores(child, a.body, mediaType, ttl, roost.Created, w.fields["Etag"])
 	}
@@ -581,7 +599,7 @@ func (m *model) delete(a question, t *thing) *want {
 	if status, _ := m.failedConditions(a, t, false); status != 0 {
 		return answerOf(412, "Etag", m.tag(t))
 	}
-	w := answerOf(204, "Roost-Capacity", fmt.Sprintf("resources=%d;limit=%d", m.maxThings-len(m.things)+1, m.maxThings))
+	w := answerOf(204, "Roost-Capacity", m.capacityWith(-1, -len(t.value)))
 	w.then = func(answer) string { m.remove(t); return "" }
 	return w
 }
