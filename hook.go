@@ -48,8 +48,8 @@ type hooked struct {
 // this process and not kept in a store. Its errors are ErrNotExist and ErrConfig.
 func (r *Resource) RegisterHook(methods Method, hook Hook) error {
 	const op = "register hook of"
-	if methods&^allMethods != 0 {
-		return r.fail(op, ErrConfig, fmt.Errorf("method %#x is none of GET, PUT, POST, DELETE", uint8(methods&^allMethods)))
+	if err := methods.check(); err != nil {
+		return r.fail(op, ErrConfig, err)
 	}
 	if _, err := r.Representation(); err != nil {
 		return r.fail(op, ErrNotExist, nil)

@@ -52,6 +52,14 @@ func ParseMethod(name string) (Method, error) {
 	return 0, &Error{Op: "parse method", Kind: ErrConfig, Err: fmt.Errorf("%q is none of %s", name, strings.Join(allMethods.Names(), ", "))}
 }
 
+// check finds bits that are no method's.
+func (m Method) check() error {
+	if bad := m &^ allMethods; bad != 0 {
+		return fmt.Errorf("method %#x is none of GET, PUT, POST, DELETE", uint8(bad))
+	}
+	return nil
+}
+
 // allow is the Allow field for each set of registered methods (rule 21), made
 // once because a 405 is cheap to ask for.
 var allow = func() (lines [allMethods + 1][]string) {

@@ -51,6 +51,18 @@ type handlerMeta struct {
 	Methods Method `json:"methods"`
 }
 
+// check finds what no server writes, but an import may bring.
+func (m *resourceMeta) check() error {
+	err := checkType(m.Type)
+	if err == nil && m.CacheControl != "" {
+		err = checkFieldValue(m.CacheControl)
+	}
+	if err == nil && m.TTL < 0 {
+		err = fmt.Errorf("time to live of %v", m.TTL)
+	}
+	return cmp.Or(err, m.Methods.check())
+}
+
 // removal are the writes that remove a resource and its registration.
 func removal(key string) [2]store.Write {
 	return [...]store.Write{{Key: resourceKey(key), Delete: true}, {Key: handlerKey(key), Delete: true}}
@@ -334,7 +346,11 @@ func (m *metas) parse(encoded []byte) (*resourceMeta, error) {
 		return meta, nil
 	}
 	meta := new(resourceMeta)
-	if err := json.Unmarshal(encoded, meta); err != nil {
+	err := json.Unmarshal(encoded, meta)
+	if err == nil {
+		err = meta.check()
+	}
+	if err != nil {
 		return nil, err
 	}
 	if m.parsed == nil || len(m.parsed) >= maxMetas {
@@ -387,7 +403,11 @@ func (g *registry) applyHandler(c store.Change, mark any) error {
 	own, ok := mark.(*registration)
 	if !ok {
 		var meta handlerMeta
-		if err := json.Unmarshal(c.Item.Meta, &meta); err != nil {
+		err := json.Unmarshal(c.Item.Meta, &meta)
+		if err == nil {
+			err = meta.Methods.check()
+		}
+		if err != nil {
 			return fmt.Errorf("its meta: %w", err)
 		}
 		own = &registration{methods: meta.Methods}

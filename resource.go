@@ -148,8 +148,8 @@ func (r *Resource) SetTTL(ctx context.Context, ttl time.Duration) error {
 // errors are those of SetValue, and ErrConfig.
 func (r *Resource) RegisterRequestHandler(ctx context.Context, methods Method, callback Callback) error {
 	const op = "register request handler of"
-	if methods&^allMethods != 0 {
-		return r.fail(op, ErrConfig, fmt.Errorf("method %#x is none of GET, PUT, POST, DELETE", uint8(methods&^allMethods)))
+	if err := methods.check(); err != nil {
+		return r.fail(op, ErrConfig, err)
 	}
 	if own := r.entry.own.Load(); callback == nil && own != nil && own.callback == nil && own.methods == methods && !r.server.closed.Load() {
 		// It is so already, as after a restart: a store that is full need not take it again.

@@ -65,7 +65,7 @@ func TestWritesBelongToOneLife(t *testing.T) {
 			return errors.Is(err, roost.ErrNotExist)
 		},
 		"RegisterRequestHandler": func(r *roost.Resource) bool {
-			return errors.Is(r.RegisterRequestHandler(ctx, all, nil), roost.ErrNotExist)
+			return errors.Is(r.RegisterRequestHandler(ctx, roost.GET, nil), roost.ErrNotExist)
 		},
 		"RemoveResource": func(*roost.Resource) bool { return errors.Is(s.RemoveResource(ctx, "/a"), roost.ErrNotExist) },
 		"PUT":            func(*roost.Resource) bool { return ask(s, "PUT", "/a", "x").Code == 404 },

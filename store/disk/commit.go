@@ -62,6 +62,9 @@ func (s *Store) enqueue(ctx context.Context, txn store.Txn) (*pending, uint64, e
 	if err := s.items.Test(txn.If); err != nil {
 		return s.last, 0, err
 	}
+	if size(txn) > maxTxn {
+		return nil, 0, fmt.Errorf("%w: one transaction takes at most %d bytes", store.ErrFull, maxTxn/2)
+	}
 	if grows(txn) && s.opts.MinFree > 0 && s.free.less(uint64(s.opts.MinFree)+size(txn)) {
 		return nil, 0, store.ErrFull
 	}
@@ -107,6 +110,10 @@ func size(txn store.Txn) (n uint64) {
 	return n
 }
 
+// maxTxn bounds the size of one transaction: a batch of the database is less than 4 GiB, and
+// would end the writing for all.
+const maxTxn = 2 << 30
+
 // maxGroup bounds the bytes of the values that go to the disk at once.
 const maxGroup = 16 << 20
 
@@ -119,7 +126,7 @@ func (s *Store) write() {
 			s.fail(fmt.Errorf("writer: %v", p))
 		}
 	}()
-	var due <-chan time.Time // of what is not synced yet
+	var due, floor <-chan time.Time // of what is not synced yet, and not noted
 	for {
 		select {
 		case _, open := <-s.more:
@@ -130,12 +137,28 @@ func (s *Store) write() {
 			if wrote && s.opts.Lazy && due == nil {
 				due = time.After(lazySync)
 			}
+			if wrote && floor == nil {
+				floor = time.After(floorAge)
+			}
 		case <-due:
 			due = nil
-			if err := s.db.LogData(nil, pebble.Sync); err != nil {
-				s.fail(err)
+			s.syncLog()
+		case <-floor:
+			floor = nil
+			if s.opts.Lazy {
+				s.syncLog()
+			}
+			if err := s.raiseFloor(); err != nil { // the older one is true too
+				s.opts.Logger.Warn("store: its revision was not noted", "store", s.dir, "error", err)
 			}
 		}
+	}
+}
+
+// syncLog syncs what was written without.
+func (s *Store) syncLog() {
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		s.fail(err)
 	}
 }
 
@@ -222,6 +245,9 @@ func (s *Store) hand(p *pending) {
 	s.applied.Store(p.batch.Revision)
 	close(p.done)
 }
+
+// floorAge is how long after a change its revision is noted, with others that came since.
+const floorAge = 10 * time.Second
 
 // lazySync is how long a lazy store may keep what it acknowledged from the disk.
 const lazySync = time.Second

@@ -10,8 +10,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// The file REVISION has the revision that the store had when it was opened or closed last, with
-// a checksum. The end of the newest log can't tell damage from a write that a crash cut off: a
+// The file REVISION has a revision that the store certainly had: when it was opened or closed
+// last, or ten seconds after a change, whichever came last. It has a checksum. The end of the newest log can't tell damage from a write that a crash cut off: a
 // store that is behind its floor has lost what was acknowledged.
 const floorFile = "REVISION"
 

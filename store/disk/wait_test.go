@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -181,5 +182,37 @@ func TestPrivate(t *testing.T) {
 		if info, err := os.Stat(path); err != nil || info.Mode() != fs.ModeDir|0o700 {
 			t.Errorf("%s: %v, %v", path, info.Mode(), err)
 		}
+	}
+}
+
+// What a store had ten seconds after a change is known even if it never closes.
+func TestFloorRises(t *testing.T) {
+	for _, lazy := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := vfs.NewCrashableMem()
+			s, err := Open("/store", Options{fs: disk, MinFree: -1, Lazy: lazy})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			for range 3 {
+				if _, err := s.Commit(t.Context(), store.Txn{Then: []store.Write{{Key: store.Key{Space: "s", Name: "a"}}}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(floorAge + time.Second)
+			crashed := disk.CrashClone(vfs.CrashCloneCfg{})
+			if text, err := readSmall(crashed, "/store/"+floorFile); err != nil || text != floorText(s.epoch, 3) {
+				t.Errorf("lazy %v: %q (%v)", lazy, text, err)
+			}
+			again, err := Open("/store", Options{fs: crashed, MinFree: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again.revision != 3 {
+				t.Errorf("lazy %v: the store has revision %d, and noted 3", lazy, again.revision)
+			}
+			again.Close()
+		})
 	}
 }
