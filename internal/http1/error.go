@@ -49,7 +49,7 @@ var (
 	errEmptyLines = &Error{Kind: KindLineEnd, Status: 400, Text: "There are too many empty lines before the request line."}
 
 	errRequestLine = &Error{Kind: KindRequestLine, Status: 400, Text: "A request line is a method, a target and HTTP/1.1, with one space between each."} // 3
-	errMethod      = &Error{Kind: KindRequestLine, Status: 400, Text: "A method is one word of letters."}
+	errMethod      = &Error{Kind: KindRequestLine, Status: 400, Text: "A request line begins with a method, which is one word."}
 	errTarget      = &Error{Kind: KindRequestLine, Status: 400, Text: "A target has no white space and no controls, and a version follows it."}
 	errVersionForm = &Error{Kind: KindRequestLine, Status: 400, Text: "The version at the end of a request line is written HTTP/1.1."}
 	errVersion     = &Error{Kind: KindVersion, Status: 505, Text: "HTTP/1.1 is the only version that is spoken here in this form."}

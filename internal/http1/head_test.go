@@ -361,6 +361,24 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
+// TestRefusedStays gives octets to a parser that has refused.
+func TestRefusedStays(t *testing.T) {
+	for _, bad := range []string{"GET / HTTP/1.1\r\nHost : a\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/2.0\r\n"} {
+		var p Parser
+		var h Head
+		_, want := p.Parse([]byte(bad), &h)
+		for _, in := range []string{"", bad, small, bad + small} {
+			if done, err := p.Parse([]byte(in), &h); done || err != want || err == nil {
+				t.Errorf("%q, then %q: %v, %v", bad, in, done, err)
+			}
+		}
+		p.Reset()
+		if done, err := p.Parse([]byte(small), &h); !done {
+			t.Errorf("after Reset: %v", err)
+		}
+	}
+}
+
 // TestAllocations holds a head that is as it should be to none.
 func TestAllocations(t *testing.T) {
 	for _, in := range []string{small, browser, "GET / HTTP/1.1\r\nHost: " + strings.Repeat("a", 100) + ":80\r\nX-Other: b\r\n\r\n"} {
