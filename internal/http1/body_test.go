@@ -123,6 +123,8 @@ var chunks = []struct {
 	{"6585 §5", "16 KiB of trailers", "0\r\nA: " + strings.Repeat("b", 16<<10-5) + " \r\n\r\n", "", "", 0, 0},
 	{"6585 §5", "more", "0\r\nA: " + strings.Repeat("b", 16<<10-4), "", "", 431, KindLargeFields},
 	{"6585 §5", "a long name", "0\r\n" + strings.Repeat("b", 16<<10-3), "", "", 431, KindLargeFields},
+	{"6585 §5", "more, with white space within", "0\r\nA: b" + strings.Repeat(" ", 16<<10-6) + "b", "", "", 431, KindLargeFields},
+	{"6585 §5", "white space after many values", "0\r\n" + strings.Repeat("A: b"+strings.Repeat(" ", 6<<10)+"\r\n", 3), "", "", 431, KindLargeFields},
 	{"6585 §5", "endless white space", "0\r\nA: b" + strings.Repeat(" ", 16<<10), "", "", 431, KindLargeFields},
 }
 

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"roost/internal/uri"
 )
 
 // seeds are the rows of the tables and what the vectors send.
@@ -94,6 +96,9 @@ func compare(t *testing.T, h *Head, r *http.Request) {
 	}
 	if host := r.URL.Host; host == "" && string(h.Host) != r.Host {
 		t.Errorf("host: %q; net/http has %q", h.Host, r.Host)
+	}
+	if h.Host != nil && !uri.ValidHost(string(h.Host)) {
+		t.Errorf("host: %q is none", h.Host)
 	}
 	upgrade := r.Method == "PRI" && len(r.Header) == 0 && r.URL.Path == "*" // net/http hands its connection out
 	if h.Length != r.ContentLength && !upgrade {

@@ -39,6 +39,9 @@ type Field struct {
 	name, value uint32 // where they begin
 }
 
+// At is where the name and the value begin in the octets that Parse was given last.
+func (f *Field) At() (name, value int) { return int(f.name), int(f.value) }
+
 // Head is what stands before the content of a request. Its slices are parts of the
 // octets that Parse was given, and good for as long as those are left alone.
 type Head struct {

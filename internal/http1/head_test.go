@@ -433,6 +433,23 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// BenchmarkDrip is a head that comes octet by octet.
+func BenchmarkDrip(b *testing.B) {
+	in := []byte(browser)
+	var p Parser
+	var h Head
+	b.ReportAllocs()
+	b.SetBytes(int64(len(in)))
+	for b.Loop() {
+		for n := range in {
+			p.Parse(in[:n+1], &h)
+		}
+		if h.Size != len(in) {
+			b.Fatal("not done")
+		}
+	}
+}
+
 var total byte
 
 //go:noinline
