@@ -98,6 +98,9 @@ type Config struct {
 	// Timeouts bound how long a client may take.
 	Timeouts Timeouts
 
+	// Plane says what serves the connections of the server's own listeners: PlaneAuto by default.
+	Plane Plane
+
 	// MediaTypes are accepted in PUT and POST beside the document's six.
 	MediaTypes []string
 
@@ -126,6 +129,22 @@ type Config struct {
 	// failures of the store, errors of connections. Default: slog.Default().
 	Logger *slog.Logger
 }
+
+// Plane is one of the two servers that carry the same rules out.
+type Plane string
+
+const (
+	// PlaneAuto is the fast plane where there can be one, else the reference plane.
+	PlaneAuto Plane = "auto"
+
+	// PlaneFast serves HTTP/1 in the clear on event loops, on Linux: thousands of silent
+	// connections take little memory there, and what is malformed is refused by the letter of RFC
+	// 9112. It can't be asked for with TLS, nor on other systems.
+	PlaneFast Plane = "fast"
+
+	// PlaneReference serves by net/http, as a server that is mounted in a router always is.
+	PlaneReference Plane = "reference"
+)
 
 // Timeouts bound how long a client may take (rule 13).
 type Timeouts struct {
@@ -184,6 +203,7 @@ func (c Config) withDefaults() Config {
 	c.Timeouts.ContentRate = cmp.Or(c.Timeouts.ContentRate, defaultContentRate)
 	c.Timeouts.Write = cmp.Or(c.Timeouts.Write, 15*time.Second)
 	c.Timeouts.Hook = cmp.Or(c.Timeouts.Hook, 5*time.Second)
+	c.Plane = cmp.Or(c.Plane, PlaneAuto)
 	c.Logger = cmp.Or(c.Logger, slog.Default())
 	return c
 }
@@ -191,7 +211,7 @@ func (c Config) withDefaults() Config {
 // Validate says whether a server can be made of c. Its error names the field
 // and is ErrConfig. Files and addresses are looked at only when they are used.
 func (c Config) Validate() error {
-	for _, check := range []func() error{c.checkAddr, c.checkTLS, c.checkPrefix, c.checkHosts, c.checkOrigins, c.checkSizes, c.checkTypes, c.checkPolicy} {
+	for _, check := range []func() error{c.checkAddr, c.checkTLS, c.checkPrefix, c.checkHosts, c.checkOrigins, c.checkSizes, c.checkTypes, c.checkPolicy, c.checkPlane} {
 		if err := check(); err != nil {
 			return &Error{Op: "configure", Kind: ErrConfig, Err: err}
 		}
@@ -282,6 +302,22 @@ func (c Config) checkSizes() error {
 func (c Config) checkOrigins() error {
 	_, err := newCrossOrigin(c.CORS)
 	return err
+}
+
+func (c Config) checkPlane() error {
+	switch c.Plane {
+	case "", PlaneAuto, PlaneReference:
+		return nil
+	case PlaneFast:
+		switch {
+		case !hasFastPlane:
+			return errors.New("Plane fast is there on Linux only: give auto or reference")
+		case c.CertFile != "" || c.KeyFile != "":
+			return errors.New("Plane fast speaks no TLS: give auto or reference, or leave CertFile and KeyFile away")
+		}
+		return nil
+	}
+	return fmt.Errorf("Plane %q is none of auto, fast and reference", c.Plane)
 }
 
 func (c Config) checkPolicy() error {

@@ -22,8 +22,9 @@ type connections struct {
 	rushed   atomic.Bool   // no more lingering
 	number   atomic.Uint64 // of connections that have no address
 
-	mu   sync.Mutex
-	open map[*conn]struct{}
+	mu      sync.Mutex
+	open    map[*conn]struct{}
+	waiting []func() // to be called when there is a slot again
 }
 
 func newConnections(cfg *Config) *connections {
@@ -119,10 +120,34 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
+// take takes the slot of a connection, if there is one; else retry is called once there may be.
+func (c *connections) take(retry func()) bool {
+	if c.slots == nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case c.slots <- struct{}{}:
+		return true
+	default:
+		c.waiting = append(c.waiting, retry)
+		return false
+	}
+}
+
 // release gives back the slot of a connection.
 func (c *connections) release() {
-	if c.slots != nil {
-		<-c.slots
+	if c.slots == nil {
+		return
+	}
+	<-c.slots
+	c.mu.Lock()
+	waiting := c.waiting
+	c.waiting = nil
+	c.mu.Unlock()
+	for _, retry := range waiting {
+		retry()
 	}
 }
 

@@ -31,16 +31,21 @@ func (b *budget) give(n int64) { b.held.Add(-n) }
 // that a large Content-Length alone reserves nothing.
 const firstRead = 4 << 10
 
-// contentReader receives the content of one request, within a limit, a budget and
+// contentBuffer holds content while it comes, within a budget.
+type contentBuffer struct {
+	budget   *budget
+	reserved int64 // of the budget; whoever made the buffer gives it back
+	buf      []byte
+}
+
+// contentReader receives the content of one request from a reader, within a limit, a budget and
 // its time (rules 12 to 14).
 type contentReader struct {
+	contentBuffer
 	body     io.Reader
 	conn     interface{ SetReadDeadline(time.Time) error }
 	timeouts *Timeouts
-	budget   *budget
-	reserved int64 // of the budget; whoever made the reader gives it back
 
-	buf   []byte
 	start time.Time
 	until int64 // octets that the deadline in force was set for
 }
@@ -92,7 +97,7 @@ const minPiece = 512
 
 // grow makes room for more: twice what there was, but no more than was declared, or
 // is allowed, and one octet to see the end in.
-func (c *contentReader) grow(limit, declared int64) bool {
+func (c *contentBuffer) grow(limit, declared int64) bool {
 	most := declared
 	if most < 0 {
 		most = limit
@@ -112,7 +117,7 @@ func (c *contentReader) grow(limit, declared int64) bool {
 }
 
 // trim copies content that would keep a much larger buffer alive.
-func (c *contentReader) trim() []byte {
+func (c *contentBuffer) trim() []byte {
 	if cap(c.buf)-len(c.buf) > len(c.buf)/8+64 {
 		return slices.Clone(c.buf)
 	}
@@ -125,11 +130,15 @@ func (c *contentReader) extend() {
 		return
 	}
 	c.until = int64(len(c.buf))
-	extra := time.Duration(0)
-	if rate := c.timeouts.ContentRate; rate > 0 {
-		extra = time.Duration(c.until/rate) * time.Second
+	c.conn.SetReadDeadline(c.start.Add(c.timeouts.content(c.until)))
+}
+
+// content is how long content may take of which so many octets have come.
+func (t *Timeouts) content(octets int64) time.Duration {
+	if t.ContentRate <= 0 {
+		return t.Content
 	}
-	c.conn.SetReadDeadline(c.start.Add(c.timeouts.Content + extra))
+	return t.Content + time.Duration(octets/t.ContentRate)*time.Second
 }
 
 // clear takes the deadline away, so that it can't end what the request waits for

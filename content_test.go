@@ -50,7 +50,7 @@ func TestContentIsReadInPieces(t *testing.T) {
 		var set deadlines
 		body := &pieces{Reader: strings.NewReader(strings.Repeat("x", int(c.length)))}
 		r := contentReader{
-			body: body, budget: new(budget),
+			contentBuffer: contentBuffer{budget: new(budget)}, body: body,
 			timeouts: &Timeouts{Content: time.Second, ContentRate: 8192},
 			conn:     &set,
 		}

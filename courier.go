@@ -219,6 +219,13 @@ func (c *courier) pause() {
 	}
 }
 
+// crowded says whether pause would wait.
+func (c *courier) crowded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.room != nil && !c.closed
+}
+
 // seal lets nothing begin any more. What has begun is still delivered.
 func (c *courier) seal() {
 	c.mu.Lock()

@@ -43,6 +43,15 @@ func (d *directory) get(key string) *entry {
 	return e
 }
 
+// getBytes is get of a key that is no string yet.
+func (d *directory) getBytes(key []byte) *entry {
+	p := &d.parts[maphash.Bytes(d.seed, key)%directoryParts]
+	p.mu.RLock()
+	e := p.entries[string(key)]
+	p.mu.RUnlock()
+	return e
+}
+
 func (d *directory) put(e *entry) {
 	p := d.part(e.key)
 	p.mu.Lock()

@@ -1,7 +1,6 @@
 package roost
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -115,8 +114,8 @@ func (c *call) peer() string {
 func (c *call) read() step {
 	s := c.plane.server
 	c.content = contentReader{
-		body: c.r.Body, conn: http.NewResponseController(c.w),
-		timeouts: &s.cfg.Timeouts, budget: &s.pending,
+		contentBuffer: contentBuffer{budget: &s.pending},
+		body:          c.r.Body, conn: http.NewResponseController(c.w), timeouts: &s.cfg.Timeouts,
 	}
 	content, count, fault := c.content.read(c.request.maxContent, c.head.Length)
 	return c.request.received(content, fault, count, time.Now())
@@ -279,33 +278,18 @@ func (c *call) callBack() {
 		c.delivery.callback = func(*Exchange) {} // a POST that was answered before
 	}
 	e := c.exchange()
-	e.NewURI, e.Status = c.request.newURI, c.status()
+	e.NewURI, e.Status = c.request.newURI, c.request.status()
 	c.plane.server.courier.answered(c.delivery, e)
 	c.delivery, c.called = nil, true
 }
 
-// exchange is the request as the program is told of it.
-func (c *call) exchange() *Exchange {
-	q := &c.request
-	return &Exchange{
-		URI: q.entry.uri(), Method: verbs[c.head.Method].method, Header: c.allFields(), Body: q.content,
-		Query: c.head.Query, Peer: c.r.RemoteAddr, TLS: c.r.TLS, Time: c.start,
-	}
-}
+func (c *call) exchange() *Exchange { return c.request.exchange(c.allFields(), c.start) }
 
 func (c *call) observe() {
 	q := &c.request
-	rec := c.record(c.uri(), c.head.Query, c.status())
+	rec := c.record(q.uri(), c.head.Query, q.status())
 	rec.Header, rec.Body, rec.NewURI = c.allFields(), q.content, q.newURI
 	c.plane.server.cfg.Observer.Request(&rec)
-}
-
-// uri is that of the resource as the program wrote it, else the request's normal form.
-func (c *call) uri() string {
-	if c.request.entry != nil {
-		return c.request.entry.uri()
-	}
-	return c.head.URI
 }
 
 // record begins what the observer is told.
@@ -315,12 +299,6 @@ func (o *wire) record(uri, query string, status int) RequestRecord {
 		Proto: o.r.Proto, Peer: o.r.RemoteAddr, TLS: o.r.TLS,
 		Start: o.start, Duration: time.Since(o.start), Sent: o.sent,
 	}
-}
-
-// status is that of the answer; where http.ErrAbortHandler kept one from being made,
-// the client saw the connection end.
-func (c *call) status() int {
-	return cmp.Or(c.request.reply.status, http.StatusInternalServerError)
 }
 
 // allFields are the request's field lines, with those that net/http keeps apart

@@ -2,6 +2,7 @@ package roost_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -39,12 +40,20 @@ func TestMain(m *testing.M) {
 
 // A transport is a way in which the same request can come.
 type transport struct {
-	name string
-	tls  bool
-	h2   bool
+	name  string
+	tls   bool
+	h2    bool
+	plane roost.Plane
 }
 
-var transports = []transport{{name: "clear"}, {name: "TLS", tls: true}, {name: "HTTP2", tls: true, h2: true}}
+// Where there is no fast plane the last is the first again.
+var (
+	reference  = transport{name: "clear", plane: roost.PlaneReference}
+	overTLS    = transport{name: "TLS", tls: true}
+	overHTTP2  = transport{name: "HTTP2", tls: true, h2: true}
+	fast       = transport{name: "fast"}
+	transports = []transport{reference, overTLS, overHTTP2, fast}
+)
 
 // site is a running server and a client for it.
 type site struct {
@@ -58,6 +67,7 @@ type site struct {
 func (tr transport) start(t testing.TB, cfg roost.Config) *site {
 	t.Helper()
 	cfg.Addr = "127.0.0.1:0"
+	cfg.Plane = cmp.Or(cfg.Plane, tr.plane)
 	scheme, roots := "http://", (*x509.CertPool)(nil)
 	if tr.tls {
 		pair := writePair(t.TempDir(), "ec")
@@ -83,10 +93,10 @@ func (tr transport) start(t testing.TB, cfg roost.Config) *site {
 	}}
 }
 
-// start is transport.start in the clear.
+// start is transport.start in the clear, on the plane that a server has by itself.
 func start(t testing.TB, cfg roost.Config) *site {
 	t.Helper()
-	return transports[0].start(t, cfg)
+	return fast.start(t, cfg)
 }
 
 func newServer(t testing.TB, cfg roost.Config) *roost.Server {

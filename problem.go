@@ -49,6 +49,7 @@ type problemKind struct {
 // Every kind of refusal, by the rule that it comes from.
 var (
 	problemRefused        = kind("refused", 403, "Refused by the program")                                 // 1
+	problemMalformed      = kind("malformed-message", 400, "Malformed message").closing()                  // 2, 3, 5, 8, 9
 	problemIncomplete     = kind("incomplete-content", 400, "Incomplete content").closing()                // 11, 12
 	problemBadHost        = kind("bad-host", 400, "Bad Host").closing()                                    // 6
 	problemRepeatedField  = kind("repeated-field", 400, "Field sent twice")                                // 7
@@ -66,6 +67,7 @@ var (
 	problemNotAcceptable  = kind("not-acceptable", 406, "Not acceptable")                                  // 26
 	problemKeyInUse       = kind("key-in-use", 409, "Idempotency-Key in use")                              // 50
 	problemLate           = kind("late-content", 408, "Content came too slowly")                           // 13
+	problemLateHead       = kind("late-head", 408, "Head came too slowly")                                 // 13
 	problemPrecondition   = kind("precondition-failed", 412, "Precondition failed")                        // 36
 	problemTooLarge       = kind("content-too-large", 413, "Content too large")                            // 14
 	problemLongTarget     = kind("target-too-long", 414, "Request target too long")                        // 4
@@ -78,6 +80,7 @@ var (
 	problemLargeFields    = kind("fields-too-large", 431, "Request fields too large")                      // 4
 	problemInternal       = kind("internal", 500, "Internal error")                                        // 53
 	problemUnknownMethod  = kind("method-unknown", 501, "Method unknown")                                  // 20
+	problemTransferCoding = kind("transfer-coding-unknown", 501, "Transfer coding unknown").closing()      // 9
 	problemBusy           = kind("busy", 503, "Too much at once")                                          // 53
 	problemStopping       = kind("stopping", 503, "Server is stopping")                                    // 53
 	problemUnavailable    = kind("store-unavailable", 503, "Store unavailable")                            // 53

@@ -114,6 +114,7 @@ type servedValue struct {
 	codable   bool  // a text long enough that a coding may be worth it
 	plain     *variant
 	coded     atomic.Pointer[coded]
+	answer    atomic.Pointer[readyAnswer]
 }
 
 // Shared lines of answers.

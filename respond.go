@@ -1,6 +1,7 @@
 package roost
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -763,3 +764,25 @@ func (q *request) refuse(p *Problem, fields ...Field) step {
 	}
 	return q.send(reply{status: p.Status, fields: all, body: body, close: p.close})
 }
+
+// exchange is the request as the program is told of it, with all its field lines; start is
+// when its head was read.
+func (q *request) exchange(fields http.Header, start time.Time) *Exchange {
+	h := q.head
+	return &Exchange{
+		URI: q.entry.uri(), Method: verbs[h.Method].method, Header: fields, Body: q.content,
+		Query: h.Query, Peer: h.Peer, TLS: h.TLS, Time: start,
+	}
+}
+
+// uri is that of the resource as the program wrote it, else the normal form of the target.
+func (q *request) uri() string {
+	if q.entry != nil {
+		return q.entry.uri()
+	}
+	return q.head.URI
+}
+
+// status is that of the answer; where http.ErrAbortHandler kept one from being made, the
+// client saw the connection end.
+func (q *request) status() int { return cmp.Or(q.reply.status, http.StatusInternalServerError) }

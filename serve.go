@@ -16,6 +16,7 @@ type listening struct {
 	http   *http.Server
 	tls    bool
 	conns  *connections
+	fast   fastPlane
 
 	mu     sync.Mutex
 	first  net.Addr // of Start's listener
@@ -39,6 +40,7 @@ const maxHeadBytes = maxTarget + maxFieldBytes + 8<<10
 func (l *listening) prepare(s *Server) error {
 	l.server = s
 	l.conns = newConnections(s.cfg)
+	l.fast.prepare(s)
 	tlsConfig, err := tlsConfig(s.cfg)
 	if err != nil {
 		return err
@@ -110,6 +112,12 @@ func (l *listening) start(addr string) error {
 }
 
 func (l *listening) serve(listener net.Listener) error {
+	if l.fast.takes(listener) {
+		if err := l.fast.serve(listener); err != nil {
+			return &Error{Op: "serve", URI: listener.Addr().String(), Err: err}
+		}
+		return nil
+	}
 	counted := l.conns.listener(listener)
 	var err error
 	if l.tls {
@@ -138,7 +146,13 @@ func (l *listening) stop() {
 
 func (l *listening) shutdown(ctx context.Context) error {
 	l.stop()
+	l.fast.stopListening()
+	drained := make(chan error, 1)
+	go func() { drained <- l.fast.drain(ctx) }()
 	err := l.http.Shutdown(ctx)
+	if drainErr := <-drained; err == nil {
+		err = drainErr
+	}
 	if err == nil {
 		l.ended.Wait()
 	}
@@ -148,6 +162,7 @@ func (l *listening) shutdown(ctx context.Context) error {
 func (l *listening) close() error {
 	l.stop()
 	l.conns.hurry()
+	l.fast.close()
 	err := l.http.Close()
 	l.ended.Wait()
 	return err

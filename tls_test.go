@@ -155,7 +155,7 @@ func TestTLSVersions(t *testing.T) {
 // Rule 15: a listener that was asked for TLS never answers in the clear, but for
 // saying so; and TLS on a clear port is a malformed request.
 func TestWrongPort(t *testing.T) {
-	s := transports[1].start(t, roost.Config{})
+	s := overTLS.start(t, roost.Config{})
 	s.add("/a", roost.GET, nil, roost.WithString("secret"))
 	c := s.dial()
 	c.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")

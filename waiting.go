@@ -81,7 +81,7 @@ type streaming struct {
 // there was no room for it.
 func (c *call) beginStream() bool {
 	q := &c.request
-	s := &streaming{watch: q.watch, feed: q.feed, uri: c.uri(), query: c.head.Query}
+	s := &streaming{watch: q.watch, feed: q.feed, uri: q.uri(), query: c.head.Query}
 	hub := &c.plane.server.site.hub
 	var ok bool
 	if s.signal, ok = s.watch.begin(hub); !ok {

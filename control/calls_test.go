@@ -499,7 +499,7 @@ func TestSettings(t *testing.T) {
 		"max_uri": 11, "max_body_bytes": 12, "max_pending_bytes": 13, "max_conns": 14, "max_queued_callbacks": 15, "max_queued_bytes": 16,
 		"timeouts":    object{"idle": "1s", "head": "2s", "content": "3s", "content_rate": 4, "write": "-1s", "hook": "7s"},
 		"media_types": []string{"image/png"}, "content_security_policy": "default-src 'self'", "bare_children": true,
-		"max_watchers": 11, "max_bytes": 1000, "max_hooks": 13, "max_remembered": 12, "index": true,
+		"max_watchers": 11, "max_bytes": 1000, "max_hooks": 13, "max_remembered": 12, "index": true, "plane": "reference",
 	}
 	c := start(t, control.EngineConfig{})
 	c.running(settings)
@@ -509,7 +509,7 @@ func TestSettings(t *testing.T) {
 		MaxURI: 11, MaxBodyBytes: 12, MaxPendingBytes: 13, MaxConns: 14, MaxQueuedCallbacks: 15, MaxQueuedBytes: 16,
 		Timeouts:   roost.Timeouts{Idle: time.Second, Head: 2 * time.Second, Content: 3 * time.Second, ContentRate: 4, Write: -time.Second, Hook: 7 * time.Second},
 		MediaTypes: []string{"image/png"}, ContentSecurityPolicy: "default-src 'self'", BareChildren: true,
-		MaxWatchers: 11, MaxBytes: 1000, MaxHooks: 13, MaxRemembered: 12, Index: true,
+		MaxWatchers: 11, MaxBytes: 1000, MaxHooks: 13, MaxRemembered: 12, Index: true, Plane: roost.PlaneReference,
 	}
 	want.Addr, want.Logger = got.Addr, got.Logger
 	if !reflect.DeepEqual(got, want) {

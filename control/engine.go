@@ -40,7 +40,8 @@ type EngineConfig struct {
 	Host string
 
 	// Open opens a listener for an address; roost.Listen by default. It may open another
-	// address than it was asked for.
+	// address than it was asked for. Where a listener has a method Unwrap, which returns another, that
+	// one is served.
 	Open func(addr string) (net.Listener, error)
 
 	// Started, where set, is told of each server that was started, before the call that
@@ -177,7 +178,11 @@ func (e *Engine) open(run *Running, addrs []string, tls bool) error {
 }
 
 func (e *Engine) serve(server *roost.Server, l Listener) {
-	if err := server.Serve(l); err != nil && !errors.Is(err, roost.ErrClosed) {
+	listener := l.Listener
+	if wrapper, ok := listener.(interface{ Unwrap() net.Listener }); ok {
+		listener = wrapper.Unwrap()
+	}
+	if err := server.Serve(listener); err != nil && !errors.Is(err, roost.ErrClosed) {
 		select {
 		case e.failed <- err:
 		default: // one was told of already

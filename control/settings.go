@@ -39,6 +39,8 @@ type Settings struct {
 	Index              *bool     `json:"index,omitempty" doc:"GET of a path that ends in / and is no resource tells what is below it."`
 	Timeouts           *Timeouts `json:"timeouts,omitempty"`
 
+	Plane roost.Plane `json:"plane,omitempty" enum:"auto,fast,reference" doc:"What serves the connections: fast is event loops, in the clear and on Linux alone; reference is net/http."`
+
 	MediaTypes            []string `json:"media_types,omitempty" doc:"Accepted in PUT and POST beside the document's six."`
 	ContentSecurityPolicy string   `json:"content_security_policy,omitempty" doc:"Sent with every HTML and XML value."`
 	BareChildren          bool     `json:"bare_children,omitempty" doc:"What POST makes starts with no method registered."`
@@ -95,6 +97,7 @@ func (s *Settings) apply(base roost.Config) roost.Config {
 	if s.Index != nil {
 		c.Index = *s.Index
 	}
+	put(&c.Plane, s.Plane)
 	put(&c.ContentSecurityPolicy, s.ContentSecurityPolicy)
 	put(&c.BareChildren, s.BareChildren)
 	putAll(&c.Hosts, s.Hosts)
@@ -136,6 +139,7 @@ func settingsOf(run *Running) Settings {
 			ContentRate: c.Timeouts.ContentRate, Write: Duration(c.Timeouts.Write),
 			Hook: Duration(c.Timeouts.Hook),
 		},
+		Plane:      c.Plane,
 		MediaTypes: c.MediaTypes, ContentSecurityPolicy: c.ContentSecurityPolicy, BareChildren: c.BareChildren,
 	}
 	for _, l := range run.Listeners {

@@ -37,6 +37,8 @@ type mappedListener struct {
 	why string
 }
 
+func (l mappedListener) Unwrap() net.Listener { return l.Listener }
+
 // mappedPort is where a port is mapped, if it is.
 func mappedPort(mappings []portMapping, asked int) (used int, ok bool) {
 	for _, m := range mappings {

@@ -84,7 +84,7 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 			"listen": "127.0.0.1:0", "tls-cert": "f", "tls-key": "f", "resource": "/a=b", "methods": "PUT", "type": "XML",
 			"max-uri": "7", "max-body": "7KiB", "max-pending": "7MiB", "prefix": "/p", "cors": "*", "host": "a", "log-format": "json", "log-requests": "true",
 			"control": "127.0.0.1:0", "control-token-file": "f",
-			"data": "d", "lazy-sync": "true", "reset-values": "true", "max-bytes": "7MiB", "ttl": "90s", "client-ttl": "true", "index": "false", "max-watchers": "7", "max-remembered": "7",
+			"data": "d", "lazy-sync": "true", "reset-values": "true", "max-bytes": "7MiB", "ttl": "90s", "client-ttl": "true", "index": "false", "max-watchers": "7", "plane": "reference", "max-remembered": "7",
 		},
 		"run": {
 			"listen-host": "127.0.0.1", "port-map": "80=8080", "flash": "d", "python": "p", "insecure-client": "true", "exit": "true",

@@ -35,6 +35,7 @@ type settings struct {
 	index           bool
 	maxWatchers     int
 	maxRemembered   int
+	plane           string
 	logFormat       string
 	logRequests     bool
 	control         string // "" where there is no control API
@@ -70,6 +71,7 @@ func (s *settings) define(f *pflag.FlagSet) {
 	f.Var(newSingle(&s.prefix, "PATH", "", parsePrefix), "prefix", "the path below which a router in front of the server has it, such as /api")
 	f.Var(newMultiple(&s.cors, "ORIGIN", "", parseOrigin), "cors", `an origin whose pages may read and write, or "*"; repeatable (default none)`)
 	f.Var(newMultiple(&s.hosts, "NAME", "", parseHost), "host", "a name that the server answers to, and to no other; repeatable (default all)")
+	f.Var(newSingle(&s.plane, "auto|fast|reference", "auto", parsePlane), "plane", "what serves the connections: fast is event loops, in the clear and on Linux alone; reference is Go's net/http; auto is fast where it can be")
 	f.Var(newSingle(&s.logFormat, "text|json", "text", parseLogFormat), "log-format", "how log lines look")
 	f.Var(newSingle(&s.logRequests, "bool", "", parseBool), "log-requests", "log each request; credentials are left out")
 	f.Lookup("log-requests").NoOptDefVal = "true"
@@ -81,6 +83,7 @@ func (s *settings) define(f *pflag.FlagSet) {
 func (s *settings) complete(cmd *cobra.Command) {
 	for flag, values := range map[string][]string{
 		"log-format": {"text", "json"},
+		"plane":      {"auto", "fast", "reference"},
 		"methods":    {"GET", "PUT", "POST", "DELETE", "GET,PUT", "GET,PUT,POST,DELETE"},
 		"type":       {"TEXT", "XML", "PLAIN", "JSON", "OCTET", "APP_XML"},
 	} {
@@ -171,7 +174,7 @@ func (s *settings) config(log *slog.Logger) roost.Config {
 		Hosts: s.hosts, CORS: s.cors,
 		MaxURI: s.maxURI, MaxBytes: s.maxBytes, MaxBodyBytes: s.maxBody, MaxPendingBytes: s.maxPending,
 		MaxWatchers: s.maxWatchers, MaxRemembered: s.maxRemembered, Index: s.index,
-		Prefix: s.prefix,
+		Prefix: s.prefix, Plane: roost.Plane(s.plane),
 		Logger: log,
 	}
 	if s.logRequests {

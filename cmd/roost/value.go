@@ -150,3 +150,11 @@ func reason(err error) error {
 	}
 	return err
 }
+
+func parsePlane(s string) (string, error) {
+	switch p := roost.Plane(s); p {
+	case roost.PlaneAuto, roost.PlaneFast, roost.PlaneReference:
+		return s, nil
+	}
+	return "", errors.New("give auto, fast or reference")
+}

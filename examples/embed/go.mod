@@ -6,6 +6,9 @@ go 1.26
 
 require roost v0.0.0
 
-require github.com/dunglas/httpsfv v1.1.2 // indirect
+require (
+	github.com/dunglas/httpsfv v1.1.2 // indirect
+	golang.org/x/sys v0.41.0 // indirect
+)
 
 replace roost => ../..
