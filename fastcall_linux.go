@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"roost/internal/http1"
@@ -630,7 +631,9 @@ var methodTokens = [...]string{"GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS"
 
 // fieldList are the field lines of a request: a Header.
 type fieldList struct {
+	ids           []http1.ID
 	names, values []string
+	seen          http1.Set
 	host          string
 	proto         string
 }
@@ -638,7 +641,7 @@ type fieldList struct {
 // set takes the lines of h, which stands at the start of b.
 func (l *fieldList) set(h *http1.Head, b []byte) {
 	text := string(b[:h.Size])
-	l.proto = "HTTP/1." + string(rune('0'+h.Sent))
+	l.seen, l.proto = h.Seen, protos[h.Sent]
 	for i := range h.Fields {
 		f := &h.Fields[i]
 		_, at := f.At()
@@ -650,43 +653,55 @@ func (l *fieldList) set(h *http1.Head, b []byte) {
 		if f.ID == http1.Host {
 			l.host = value
 		}
-		l.names, l.values = append(l.names, name), append(l.values, value)
+		l.ids, l.names, l.values = append(l.ids, f.ID), append(l.names, name), append(l.values, value)
 	}
 }
+
+var protos = [...]string{"HTTP/1.0", "HTTP/1.1", "HTTP/1.2", "HTTP/1.3", "HTTP/1.4", "HTTP/1.5", "HTTP/1.6", "HTTP/1.7", "HTTP/1.8", "HTTP/1.9"}
 
 // emptied is the list without its lines, and the room that they took.
 func (l *fieldList) emptied() fieldList {
 	clear(l.names)
 	clear(l.values)
-	return fieldList{names: l.names[:0], values: l.values[:0]}
+	return fieldList{ids: l.ids[:0], names: l.names[:0], values: l.values[:0]}
+}
+
+// find is the place of the next line of a name, after the place before; negative if there is
+// none. For most names that are asked for the set of those that came says so.
+func (l *fieldList) find(name string, id http1.ID, before int) int {
+	if !l.seen.Has(id) {
+		return -1
+	}
+	for i := before + 1; i < len(l.ids); i++ {
+		if l.ids[i] == id && (id != http1.Other || strings.EqualFold(l.names[i], name)) {
+			return i
+		}
+	}
+	return -1
 }
 
 // Get implements [Header].
 func (l *fieldList) Get(name string) string {
-	name = http.CanonicalHeaderKey(name)
-	for i, n := range l.names {
-		if n == name {
-			return l.values[i]
-		}
+	if i := l.find(name, http1.Lookup(name), -1); i >= 0 {
+		return l.values[i]
 	}
 	return ""
 }
 
 // Values implements [Header].
 func (l *fieldList) Values(name string) []string {
-	name = http.CanonicalHeaderKey(name)
-	first := slices.Index(l.names, name)
+	id := http1.Lookup(name)
+	first := l.find(name, id, -1)
 	if first < 0 {
 		return nil
 	}
-	if !slices.Contains(l.names[first+1:], name) {
+	second := l.find(name, id, first)
+	if second < 0 {
 		return l.values[first : first+1 : first+1]
 	}
-	var all []string
-	for i, n := range l.names {
-		if n == name {
-			all = append(all, l.values[i])
-		}
+	all := []string{l.values[first]}
+	for i := second; i >= 0; i = l.find(name, id, i) {
+		all = append(all, l.values[i])
 	}
 	return all
 }

@@ -186,4 +186,21 @@ func withCharset(mediaType string, m *negotiate.MediaType, value []byte) string 
 	return strings.TrimRight(mediaType, " \t;") + "; charset=utf-8"
 }
 
-func httpDate(t time.Time) string { return t.UTC().Format(http.TimeFormat) }
+// httpDate is an IMF-fixdate (RFC 9110 §5.6.7). The one that was made last is kept, as changes
+// come many in a second.
+func httpDate(t time.Time) string {
+	seconds := t.Unix()
+	if last := lastDate.Load(); last != nil && last.seconds == seconds {
+		return last.text
+	}
+	d := &dateText{seconds, t.UTC().Format(http.TimeFormat)}
+	lastDate.Store(d)
+	return d.text
+}
+
+type dateText struct {
+	seconds int64
+	text    string
+}
+
+var lastDate atomic.Pointer[dateText]

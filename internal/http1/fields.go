@@ -122,7 +122,7 @@ func slotOf[T string | []byte](name T) uint8 {
 }
 
 // Lookup is the id of a name in any case.
-func Lookup(name []byte) ID {
+func Lookup[T string | []byte](name T) ID {
 	if len(name) < 2 {
 		return Other
 	}
@@ -134,8 +134,8 @@ func Lookup(name []byte) ID {
 	if string(name) == known { // how most clients write it
 		return id
 	}
-	for i, c := range name {
-		if lower[c] != lower[known[i]] {
+	for i := range len(name) {
+		if lower[name[i]] != lower[known[i]] {
 			return Other
 		}
 	}

@@ -17,6 +17,7 @@ type Loop struct {
 
 	reactor *Reactor
 	epoll   int
+	waiter  waiter
 	event   int // an eventfd, by which others wake it
 	count   atomic.Int64
 
@@ -63,6 +64,9 @@ func newLoop(r *Reactor) (*Loop, error) {
 	}
 	now := time.Now()
 	l := &Loop{reactor: r, epoll: epoll, event: event, now: now, wheel: wheel{start: now}, listeners: make(map[int]*Listener)}
+	if err == nil {
+		err = l.waiter.prepare(epoll)
+	}
 	if err != nil {
 		l.free()
 		return nil, err
@@ -74,7 +78,7 @@ func newLoop(r *Reactor) (*Loop, error) {
 }
 
 func (l *Loop) free() {
-	unix.Close(l.epoll)
+	l.waiter.close(l.epoll)
 	if l.event > 0 {
 		unix.Close(l.event)
 	}
@@ -118,15 +122,15 @@ func (l *Loop) tellLocked() {
 func (l *Loop) run() {
 	events := make([]unix.EpollEvent, eventsAtOnce)
 	for !l.ended {
-		n, err := unix.EpollWait(l.epoll, events, l.sleep())
+		n, err := l.waiter.wait(events, l.wheel.next(l.now), l.now)
 		l.now = time.Now()
-		if err != nil && err != unix.EINTR {
+		if err != nil {
 			l.reactor.opts.Logger.Error("epoll failed; the connections of a loop are closed", "error", err)
 			l.stop()
 			break
 		}
 		told := false
-		for i := range max(n, 0) {
+		for i := range n {
 			e := &events[i]
 			if c := l.reactor.table.get(int(e.Fd)); c != nil && c.loop == l && c.turn == uint32(e.Pad) {
 				c.ready(e.Events)
@@ -143,15 +147,6 @@ func (l *Loop) run() {
 		}
 		l.wheel.expire(l.now, (*Conn).expired)
 	}
-}
-
-// sleep is how long to wait for events, in milliseconds; negative for any time.
-func (l *Loop) sleep() int {
-	d := l.wheel.next(l.now)
-	if d < 0 {
-		return -1
-	}
-	return int((d + time.Millisecond - 1) / time.Millisecond)
 }
 
 // doTasks does what others have asked for.

@@ -28,6 +28,15 @@ func accept(fd int, addr *unix.RawSockaddrAny) (int, unix.Errno) {
 	return int(n), errno
 }
 
+// epollNow returns the events that there are.
+func epollNow(epoll int, events []unix.EpollEvent) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}
+
 // duplicate returns a descriptor of the same socket.
 func duplicate(l net.Listener) (fd int, err error) {
 	s, ok := l.(syscall.Conn)
