@@ -30,6 +30,7 @@ type fastPlane struct {
 
 // lane is what the connections of one loop share.
 type lane struct {
+	plane  *fastPlane
 	parser http1.Parser
 	head   http1.Head
 	date   http1.Date
@@ -58,7 +59,7 @@ func (p *fastPlane) listen(l net.Listener) (*reactor.Listener, error) {
 		conns := p.server.listening.conns
 		loops, err := reactor.New(p, reactor.Options{
 			Write: p.server.cfg.Timeouts.Write, Linger: lingerTime, Drop: lingerBytes,
-			Logger: p.server.cfg.Logger, Scratch: func() any { return new(lane) },
+			Logger: p.server.cfg.Logger, Scratch: func() any { return &lane{plane: p} },
 			Take: conns.take, Release: conns.release,
 		})
 		if err != nil {

@@ -11,7 +11,6 @@ import (
 // fastStream is an event stream on the fast plane. It is all that is kept while the stream goes
 // on, as there may be thousands, silent for long.
 type fastStream struct {
-	plane   *fastPlane
 	conn    *reactor.Conn
 	feed    feed
 	watch   watcher
@@ -31,7 +30,7 @@ func (k *fastCall) stream() bool {
 	}
 	q, c, p := &k.request, k.conn, k.plane
 	keep := !k.last && k.head.Minor > 0
-	s := &fastStream{plane: p, conn: c, feed: q.feed, watch: q.watch, quiet: c.Loop().Now().UnixNano(), chunked: k.head.Minor > 0, keep: keep}
+	s := &fastStream{conn: c, feed: q.feed, watch: q.watch, quiet: c.Loop().Now().UnixNano(), chunked: k.head.Minor > 0, keep: keep}
 	s.watch.wake, s.watch.guest = c.Wake, true
 	if !p.server.site.hub.add(&s.watch) {
 		q.noRoomToWatch()
@@ -55,6 +54,8 @@ func (k *fastCall) settleStream(s *fastStream) {
 	k.giveBack()
 }
 
+func (s *fastStream) plane() *fastPlane { return laneOf(s.conn).plane }
+
 // begin writes the head.
 func (s *fastStream) begin(a *reply) {
 	b := http1.AppendStatusLine(s.conn.Buffer(), a.status)
@@ -73,7 +74,7 @@ func (s *fastStream) begin(a *reply) {
 func (s *fastStream) pump() {
 	defer func() {
 		if r := recover(); r != nil {
-			s.plane.server.cfg.Logger.Error("event stream panicked", "panic", r, "stack", string(debug.Stack()))
+			s.plane().server.cfg.Logger.Error("event stream panicked", "panic", r, "stack", string(debug.Stack()))
 			s.conn.Close()
 		}
 	}()
@@ -117,11 +118,11 @@ func (s *fastStream) finish() {
 	s.end()
 	c.State = nil
 	c.Resume()
-	if !s.keep || s.plane.server.site.stopping.Load() {
+	if !s.keep || s.plane().server.site.stopping.Load() {
 		c.Finish()
 		return
 	}
-	setTime(c, s.plane.timeouts().Idle)
+	setTime(c, s.plane().timeouts().Idle)
 }
 
 // end tells the observer.
@@ -130,9 +131,9 @@ func (s *fastStream) end() {
 		return
 	}
 	s.over = true
-	s.plane.server.site.hub.remove(&s.watch)
+	s.plane().server.site.hub.remove(&s.watch)
 	if s.record != nil {
 		s.record.Duration, s.record.Sent = time.Since(s.record.Start), s.sent
-		s.plane.server.cfg.Observer.Request(s.record)
+		s.plane().server.cfg.Observer.Request(s.record)
 	}
 }

@@ -81,7 +81,7 @@ type valueFeed struct {
 	opened bool
 	asked  string // Last-Event-ID
 	sent   uint64 // revision of the value that was sent last
-	event  event  // that is being sent
+	event  *event // that is being sent; nil for most, which are short
 }
 
 func (s *site) feedValue(e *entry) func(string) feed {
@@ -102,8 +102,11 @@ func (f *valueFeed) next(now time.Time) ([]byte, bool) {
 	if f.site.hub.isStopped() {
 		return nil, true
 	}
-	if !f.event.over() {
-		return f.event.next(), false
+	if f.event != nil {
+		if !f.event.over() {
+			return f.event.next(), false
+		}
+		f.event = nil
 	}
 	for {
 		if !f.site.registered(f.entry).methods.Has(GET) || f.site.hookOf(f.entry, GET) != f.hooked {
@@ -138,7 +141,8 @@ func (f *valueFeed) tell(rep *Representation) []byte {
 	if b := rep.event(); b != nil {
 		return b
 	}
-	f.event = valueEvent(rep)
+	long := valueEvent(rep)
+	f.event = &long
 	return f.event.next()
 }
 

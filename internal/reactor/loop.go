@@ -29,14 +29,19 @@ type Loop struct {
 
 	listeners map[int]*Listener // of the first loop
 
+	accepted unix.RawSockaddrAny // the address of the connection that was accepted last
+
 	mu     sync.Mutex
 	tasks  []func()
 	woken  []*Conn
-	told   bool // event was written
-	closed bool // no task is taken any more
+	come   []*Conn // to be served
+	told   bool    // event was written
+	closed bool    // no task is taken any more
 
-	running []func() // what run took out of tasks and woken, to be used again
+	// What doTasks took out of these, to be used again.
+	running []func()
 	waking  []*Conn
+	coming  []*Conn
 }
 
 const (
@@ -109,6 +114,19 @@ func (l *Loop) wake(c *Conn) {
 	}
 }
 
+// give has l serve a connection. It is false when the loop has ended.
+func (l *Loop) give(c *Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.count.Add(1)
+	l.come = append(l.come, c)
+	l.tellLocked()
+	return true
+}
+
 var one = [8]byte{1}
 
 func (l *Loop) tellLocked() {
@@ -155,12 +173,16 @@ func (l *Loop) doTasks() {
 	unix.Read(l.event, drop[:])
 	l.mu.Lock()
 	l.told = false
-	tasks, woken := l.tasks, l.woken
+	tasks, woken, come := l.tasks, l.woken, l.come
 	for _, c := range woken {
 		c.waking = false
 	}
-	l.tasks, l.woken = l.running[:0], l.waking[:0]
+	l.tasks, l.woken, l.come = l.running[:0], l.waking[:0], l.coming[:0]
 	l.mu.Unlock()
+	for i, c := range come {
+		come[i] = nil
+		l.adopt(c)
+	}
 	for i, f := range tasks {
 		tasks[i] = nil
 		f()
@@ -172,7 +194,7 @@ func (l *Loop) doTasks() {
 			c.settle()
 		}
 	}
-	l.running, l.waking = reuse(tasks), reuse(woken)
+	l.running, l.waking, l.coming = reuse(tasks), reuse(woken), reuse(come)
 }
 
 // reuse keeps a slice, unless it has grown by a crowd that is over.
@@ -211,9 +233,12 @@ func (l *Loop) each(f func(*Conn)) {
 func (l *Loop) stop() {
 	l.mu.Lock()
 	l.closed = true
-	tasks := l.tasks
-	l.tasks = nil
+	tasks, come := l.tasks, l.come
+	l.tasks, l.come = nil, nil
 	l.mu.Unlock()
+	for _, c := range come {
+		l.adopt(c)
+	}
 	for _, f := range tasks {
 		f()
 	}
@@ -249,12 +274,11 @@ const acceptPause = 100 * time.Millisecond
 func (l *Loop) accept(listener *Listener) {
 	r := l.reactor
 	for range acceptAtOnce {
-		if r.opts.Take != nil && !r.opts.Take(func() { l.post(func() { l.acceptAgain(listener) }) }) {
+		if r.opts.Take != nil && !r.opts.Take(listener.retry) {
 			l.rest(listener)
 			return
 		}
-		var addr unix.RawSockaddrAny
-		fd, errno := accept(listener.fd, &addr)
+		fd, errno := accept(listener.fd, &l.accepted)
 		if errno != 0 {
 			r.release()
 			switch errno {
@@ -265,7 +289,7 @@ func (l *Loop) accept(listener *Listener) {
 			}
 			r.opts.Logger.Error("connection not accepted", "address", listener.Addr.String(), "error", errno)
 			l.rest(listener)
-			time.AfterFunc(acceptPause, func() { l.post(func() { l.acceptAgain(listener) }) })
+			time.AfterFunc(acceptPause, listener.retry)
 			return
 		}
 		if fd >= maxDescriptor {
@@ -273,18 +297,13 @@ func (l *Loop) accept(listener *Listener) {
 			r.release()
 			continue
 		}
-		c := newConn(fd, listener, &addr, l.now)
+		c := newConn(fd, listener, &l.accepted, l.now)
 		if to := r.quietest(); to == l {
+			l.count.Add(1)
 			l.adopt(c)
-		} else {
-			to.count.Add(1) // now, for the next to go elsewhere
-			if !to.post(func() {
-				to.count.Add(-1)
-				to.adopt(c)
-			}) {
-				unix.Close(fd)
-				r.release()
-			}
+		} else if !to.give(c) {
+			unix.Close(fd)
+			r.release()
 		}
 	}
 }
@@ -304,10 +323,9 @@ func (l *Loop) acceptAgain(listener *Listener) {
 	}
 }
 
-// adopt begins to serve a connection.
+// adopt begins to serve a connection, which is counted already.
 func (l *Loop) adopt(c *Conn) {
 	c.loop = l
-	l.count.Add(1)
 	l.wheel.add(c)
 	l.reactor.table.set(int(c.fd), c)
 	c.interest = unix.EPOLLIN | unix.EPOLLRDHUP

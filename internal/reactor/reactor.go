@@ -192,8 +192,9 @@ type Listener struct {
 	number  uint16 // in the reactor's list
 	fd      int
 	done    chan struct{}
-	waiting bool // for room or descriptors; of the first loop
-	closed  bool // of the first loop
+	retry   func() // has the first loop accept again
+	waiting bool   // for room or descriptors; of the first loop
+	closed  bool   // of the first loop
 }
 
 // Listen takes the connections of l from now on, and l with them: Close closes both. It is for
@@ -205,6 +206,8 @@ func (r *Reactor) Listen(l net.Listener) (*Listener, error) {
 	}
 	setUp(fd)
 	listener := &Listener{Addr: l.Addr(), reactor: r, fd: fd, done: make(chan struct{})}
+	first := r.loops[0]
+	listener.retry = func() { first.post(func() { first.acceptAgain(listener) }) }
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -218,7 +221,7 @@ func (r *Reactor) Listen(l net.Listener) (*Listener, error) {
 	listener.number = uint16(len(r.addrs))
 	r.addrs = append(r.addrs, listener.Addr)
 	added := make(chan error, 1)
-	if !r.loops[0].post(func() { added <- r.loops[0].listen(listener) }) {
+	if !first.post(func() { added <- first.listen(listener) }) {
 		unix.Close(fd)
 		return nil, ErrClosed
 	}
