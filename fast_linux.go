@@ -390,7 +390,7 @@ func (p *fastPlane) Left(c *reactor.Conn) {
 	case *fastCall:
 		s.do(s.left)
 	case *fastStream:
-		c.Close()
+		s.finish() // what was pipelined behind it is answered
 	}
 }
 
