@@ -200,7 +200,7 @@ func (p *fastPlane) take(c *reactor.Conn, b []byte) (used int, more bool) {
 		done, err := s.parser.Parse(b, &s.head)
 		switch {
 		case err != nil:
-			p.refuse(c, err)
+			p.refuse(c, malformed(err), s.head.Method)
 			return len(b), false
 		case !done:
 			return 0, false
@@ -223,7 +223,7 @@ func (p *fastPlane) begin(c *reactor.Conn, b []byte) (used int, more bool) {
 	switch {
 	case err != nil:
 		l.parser.Reset()
-		p.refuse(c, err)
+		p.refuse(c, malformed(err), l.head.Method)
 		return len(b), false
 	case !done:
 		c.State = &partial{l.parser, l.head}
@@ -310,17 +310,13 @@ func (l *lane) call() *fastCall {
 	return new(fastCall)
 }
 
-// refuse answers what is no message of HTTP/1, and ends the connection.
-func (p *fastPlane) refuse(c *reactor.Conn, err *http1.Error) {
-	p.refuseHead(c, malformed(err))
-}
-
-// refuseHead answers a request whose head can't be had.
-func (p *fastPlane) refuseHead(c *reactor.Conn, problem *Problem) {
-	h := Head{Header: http.Header{}}
+// refuse answers a request whose head can't be had, and ends the connection. method is what is known
+// of it: an answer to HEAD has no content.
+func (p *fastPlane) refuse(c *reactor.Conn, problem *Problem, method []byte) {
+	h := Head{Method: methodName(method), Header: http.Header{}}
 	q := request{site: &p.server.site, head: &h, now: c.Loop().Now()}
 	q.refuse(problem)
-	p.write(c, &q.reply, "", "close")
+	p.write(c, &q.reply, h.Method, "close")
 	c.State = nil
 	c.Finish()
 }
@@ -414,7 +410,7 @@ func (p *fastPlane) Expired(c *reactor.Conn) {
 	case nil:
 		c.Close() // rule 13: in silence
 	case *partial:
-		p.refuseHead(c, problemLateHead.with(fmt.Sprintf("The head of the request was not whole within %v.", p.timeouts().Head)))
+		p.refuse(c, problemLateHead.with(fmt.Sprintf("The head of the request was not whole within %v.", p.timeouts().Head)), s.head.Method)
 	case *fastCall:
 		s.do(s.expired)
 	case *fastStream:

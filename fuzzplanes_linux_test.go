@@ -39,6 +39,7 @@ func FuzzPlanes(f *testing.F) {
 			}
 		}
 	}
+	f.Add([]byte("HEAD / HTTP/1.1\r\nHost: roost.example\nAccept-Encoding: gzip\r\n\r\n"), []byte{})
 	var open sync.WaitGroup
 	f.Cleanup(open.Wait)
 	f.Fuzz(func(t *testing.T, sent, cuts []byte) {
