@@ -193,6 +193,9 @@ func (r *received) next(in *bufio.Reader, method string) (*response, error) {
 		if resp.StatusCode == http.StatusContinue {
 			continue
 		}
+		if resp.Close {
+			resp.Header.Set("Connection", "close") // net/http takes it out
+		}
 		a := &response{head: method == "HEAD", status: resp.StatusCode, fields: resp.Header, content: string(content)}
 		if a.own() {
 			if err := a.judge(); err != nil {
