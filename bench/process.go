@@ -8,14 +8,17 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
+	"time"
 )
 
-// Process is another run of this program that is a server. It says its address on the first
+// Process is a server, mostly another run of this program. That says its address on the first
 // line of its output, answers questions, a line each, and ends when its input does.
 type Process struct {
 	Addr string
 
 	cmd   *exec.Cmd
+	other bool // not a run of this program: it ends when it is told to
 	stdin io.WriteCloser
 	says  *bufio.Reader
 }
@@ -26,8 +29,18 @@ func StartProcess(args ...string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{cmd: exec.Command(program, args...)}
-	p.cmd.Stderr = os.Stderr
+	cmd := exec.Command(program, args...)
+	cmd.Stderr = os.Stderr
+	return start(&Process{cmd: cmd})
+}
+
+// StartCommand runs a server that is another program, and returns when it has said its
+// address, or, where addr is not empty, when it listens there.
+func StartCommand(cmd *exec.Cmd, addr string) (*Process, error) {
+	return start(&Process{Addr: addr, cmd: cmd, other: true})
+}
+
+func start(p *Process) (_ *Process, err error) {
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -39,14 +52,35 @@ func StartProcess(args ...string) (*Process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	addr, err := p.says.ReadString('\n')
+	if p.Addr != "" {
+		err = await(p.Addr)
+	} else if p.Addr, err = p.says.ReadString('\n'); err == nil {
+		p.Addr = strings.TrimSpace(p.Addr)
+	}
 	if err != nil {
 		p.Stop()
 		return nil, err
 	}
-	p.Addr = strings.TrimSpace(addr)
 	return p, nil
 }
+
+// startTime is how long a server may take until it listens.
+const startTime = 10 * time.Second
+
+func await(addr string) error {
+	for limit := time.Now().Add(startTime); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			return conn.Close()
+		}
+		if time.Now().After(limit) {
+			return err
+		}
+	}
+}
+
+// Pid is the number of the process.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
 // Ask asks a question, and reads the answer's words into answers.
 func (p *Process) Ask(question string, answers ...any) error {
@@ -57,9 +91,16 @@ func (p *Process) Ask(question string, answers ...any) error {
 	return err
 }
 
+// stopTime is how long another program may take to end.
+const stopTime = 3 * time.Second
+
 // Stop ends the input, and waits for the end of the process.
 func (p *Process) Stop() {
 	p.stdin.Close()
+	if p.other {
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		defer time.AfterFunc(stopTime, func() { p.cmd.Process.Kill() }).Stop()
+	}
 	p.cmd.Wait()
 }
 

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"roost/bench"
 )
 
 // contender is a server under load.
@@ -61,7 +63,7 @@ func (m *measurement) turn(c contender, n int, results map[string]*result) error
 		r = new(result)
 		results[key(c, n)] = r
 	}
-	before, err := processorTime(c.pid())
+	before, err := bench.ProcessorTime(c.pid())
 	if err != nil {
 		return err
 	}
@@ -71,7 +73,7 @@ func (m *measurement) turn(c contender, n int, results map[string]*result) error
 		return err
 	}
 	took := time.Since(start).Seconds()
-	after, err := processorTime(c.pid())
+	after, err := bench.ProcessorTime(c.pid())
 	r.rates = append(r.rates, rate)
 	r.cpu = append(r.cpu, (after-before).Seconds()/took*1e6/rate)
 	return err

@@ -89,7 +89,7 @@ func (m *measurement) startWith(dir string) (took, cpu time.Duration, rss float6
 	}
 	took = time.Since(start)
 	defer p.stop()
-	if cpu, err = processorTime(p.pid()); err != nil {
+	if cpu, err = bench.ProcessorTime(p.pid()); err != nil {
 		return 0, 0, 0, err
 	}
 	rss, err = rssOf(fmt.Sprint(p.pid()))

@@ -5,20 +5,16 @@ package main
 import (
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"roost/bench"
 )
 
-// waitTime ends what hangs.
-const waitTime = time.Minute
-
 // contender is a server process and the connections to it.
 type contender struct {
 	*bench.Process
-	conns []*client
-	told  told
+	conns    []*bench.Client
+	watchers *bench.Watchers
 }
 
 func startContender(name, profiles string) (*contender, error) {
@@ -48,7 +44,7 @@ func (c *contender) used() (t time.Duration, err error) {
 
 // slope is what each connection beyond the first few adds to the memory when begin has
 // been done with it.
-func (c *contender) slope(few, many int, begin func(*client) error) (s memory, err error) {
+func (c *contender) slope(few, many int, begin func(*bench.Client) error) (s memory, err error) {
 	if err := c.connect(few, begin); err != nil {
 		return s, err
 	}
@@ -68,9 +64,9 @@ func (c *contender) slope(few, many int, begin func(*client) error) (s memory, e
 }
 
 // connect opens connections until there are n.
-func (c *contender) connect(n int, begin func(*client) error) error {
+func (c *contender) connect(n int, begin func(*bench.Client) error) error {
 	for len(c.conns) < n {
-		conn, err := dial(c.Addr)
+		conn, err := bench.Dial(c.Addr)
 		if err != nil {
 			return err
 		}
@@ -82,72 +78,20 @@ func (c *contender) connect(n int, begin func(*client) error) error {
 	return nil
 }
 
-// watch has every connection, which is one of a watcher, listen from now on.
-func (c *contender) watch() {
-	c.told.at = make([]time.Duration, len(c.conns))
-	for i, conn := range c.conns {
-		go func() {
-			for conn.data() == nil {
-				c.told.by(i, conn.line)
-			}
-		}()
-	}
-}
-
-// told is when each watcher was told of a change.
-type told struct {
-	value string // of the change
-	start time.Time
-	at    []time.Duration
-	left  atomic.Int64
-	all   chan struct{} // closed when none is left
-	wrong atomic.Pointer[string]
-}
-
-func (t *told) by(i int, line []byte) {
-	t.at[i] = time.Since(t.start)
-	if string(line) != "data: "+t.value+"\n" {
-		wrong := string(line)
-		t.wrong.Store(&wrong)
-	}
-	if t.left.Add(-1) == 0 {
-		close(t.all)
-	}
-}
-
 // change sends a PUT by a connection of its own, and waits until every watcher was told.
-func (c *contender) change(writer *client, value string) (r round, err error) {
+func (c *contender) change(writer *bench.Client, value string) (r round, err error) {
 	before, err := c.used()
 	if err != nil {
 		return r, err
 	}
-	if r.answered, err = c.tell(writer, value); err != nil {
+	answered, at, err := c.watchers.Change(writer, value)
+	if err != nil {
 		return r, err
 	}
-	sorted := slices.Sorted(slices.Values(c.told.at))
+	r.answered = answered
+	sorted := slices.Sorted(slices.Values(at))
 	r.middle, r.last = sorted[len(sorted)/2], sorted[len(sorted)-1]
 	after, err := c.used()
 	r.each = (after - before) / time.Duration(len(sorted))
 	return r, err
-}
-
-// tell returns how long the answer took.
-func (c *contender) tell(writer *client, value string) (answered time.Duration, err error) {
-	t := &c.told
-	t.value, t.all = value, make(chan struct{})
-	t.left.Store(int64(len(t.at)))
-	t.start = time.Now()
-	if err := writer.put(value); err != nil {
-		return 0, err
-	}
-	answered = time.Since(t.start)
-	select {
-	case <-t.all:
-	case <-time.After(waitTime):
-		return 0, fmt.Errorf("%d watchers were not told within %v", t.left.Load(), waitTime)
-	}
-	if wrong := t.wrong.Load(); wrong != nil {
-		return 0, fmt.Errorf("a watcher was told %q of %q", *wrong, value)
-	}
-	return answered, nil
 }

@@ -115,7 +115,7 @@ func (m *measurement) idle(name string) (memory, error) {
 		return memory{}, err
 	}
 	defer c.stop()
-	return c.slope(m.few, m.watchers, (*client).get)
+	return c.slope(m.few, m.watchers, (*bench.Client).Get)
 }
 
 func (m *measurement) watch(r *result) error {
@@ -124,13 +124,13 @@ func (m *measurement) watch(r *result) error {
 		return err
 	}
 	defer c.stop()
-	watching, err := c.slope(m.few, m.watchers, (*client).watch)
+	watching, err := c.slope(m.few, m.watchers, (*bench.Client).Watch)
 	if err != nil {
 		return err
 	}
 	r.watching = append(r.watching, watching)
-	c.watch()
-	writer, err := dial(c.Addr)
+	c.watchers = bench.Listen(c.conns)
+	writer, err := bench.Dial(c.Addr)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,4 @@
-//go:build linux
-
-package main
+package bench
 
 import (
 	"bufio"
@@ -9,47 +7,50 @@ import (
 	"net"
 	"strconv"
 	"time"
-
-	"roost/bench"
 )
 
-// client is a connection that knows just enough of HTTP.
-type client struct {
+// waitTime ends what hangs.
+const waitTime = time.Minute
+
+// Client is a connection that knows just enough of HTTP.
+type Client struct {
 	net.Conn
 	in   *bufio.Reader
 	line []byte // that was read last
 }
 
-func dial(addr string) (*client, error) {
+// Dial opens a connection.
+func Dial(addr string) (*Client, error) {
 	conn, err := net.DialTimeout("tcp", addr, waitTime)
 	if err != nil {
 		return nil, err
 	}
-	return &client{Conn: conn, in: bufio.NewReaderSize(conn, 512)}, nil
+	return &Client{Conn: conn, in: bufio.NewReaderSize(conn, 512)}, nil
 }
 
-const head = " " + bench.URI + " HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench\r\n"
+const head = " " + URI + " HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench\r\n"
 
-// get asks for the value, after which the connection is silent.
-func (c *client) get() error {
+// Get asks for the value, after which the connection is silent.
+func (c *Client) Get() error {
 	return c.ask("GET"+head+"Accept: */*\r\n\r\n", "200")
 }
 
-func (c *client) put(value string) error {
+// Put replaces the value.
+func (c *Client) Put(value string) error {
 	return c.ask("PUT"+head+"Accept: */*\r\nContent-Type: text/plain\r\nContent-Length: "+
 		strconv.Itoa(len(value))+"\r\n\r\n"+value, "204")
 }
 
-// watch asks for the stream, and reads the event of the present value.
-func (c *client) watch() error {
+// Watch asks for the stream, and reads the event of the present value.
+func (c *Client) Watch() error {
 	if err := c.send("GET"+head+"Accept: text/event-stream\r\n\r\n", "200"); err != nil {
 		return err
 	}
-	return c.data()
+	return c.Data()
 }
 
 // send sends a request and reads the status.
-func (c *client) send(request, status string) error {
+func (c *Client) send(request, status string) error {
 	c.SetDeadline(time.Now().Add(waitTime))
 	defer c.SetDeadline(time.Time{})
 	if _, err := c.Write([]byte(request)); err != nil {
@@ -65,7 +66,7 @@ func (c *client) send(request, status string) error {
 }
 
 // ask sends a request and reads the response to the end that its Content-Length tells.
-func (c *client) ask(request, status string) error {
+func (c *Client) ask(request, status string) error {
 	if err := c.send(request, status); err != nil {
 		return err
 	}
@@ -82,9 +83,9 @@ func (c *client) ask(request, status string) error {
 	return err
 }
 
-// data reads up to the data of an event. It passes over the lines of the chunks, which end
+// Data reads up to the data of an event. It passes over the lines of the chunks, which end
 // where events do.
-func (c *client) data() error {
+func (c *Client) Data() error {
 	for {
 		if err := c.next(); err != nil {
 			return err
@@ -95,7 +96,7 @@ func (c *client) data() error {
 	}
 }
 
-func (c *client) next() (err error) {
+func (c *Client) next() (err error) {
 	c.line, err = c.in.ReadSlice('\n')
 	return err
 }
