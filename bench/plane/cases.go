@@ -137,19 +137,31 @@ func contest(m *measurement, c benchCase) (err error) {
 	}
 	if m.rounds > 1 { // to warm up
 		for _, e := range entries {
-			if _, err := m.wrk(e.Addr, e.path, e.script, e.connections, time.Second); err != nil {
-				return fmt.Errorf("%s: %w", e.name, err)
+			_, err := m.wrk(e.Addr, e.path, e.script, e.connections, time.Second)
+			if err := m.failed(e.load.name, e.name, err); err != nil {
+				return err
 			}
 		}
 	}
 	turns := slices.Clone(entries)
 	for range m.rounds {
 		for _, e := range turns {
-			if err := m.turn(e); err != nil {
-				return fmt.Errorf("%s: %w", e.name, err)
+			if err := m.failed(e.load.name, e.name, m.turn(e)); err != nil {
+				return err
 			}
 		}
 		slices.Reverse(turns) // who comes first has no advantage
+	}
+	return nil
+}
+
+// failed notes that a turn failed; the others go on, unless all are to end.
+func (m *measurement) failed(load, server string, err error) error {
+	if m.ctx.Err() != nil {
+		return m.ctx.Err()
+	}
+	if err != nil {
+		m.note(fmt.Sprintf("%s, %s: a turn failed and is not in the figures: %v", load, server, err))
 	}
 	return nil
 }
@@ -204,7 +216,11 @@ func (m *measurement) turn(e *entry) error {
 	cpu := float64((after - before).Microseconds()) / float64(t.requests)
 	r := m.result(e.load.name, e.name)
 	r.rate, r.cpu = append(r.rate, t.rate), append(r.cpu, cpu)
-	r.p50, r.p99 = append(r.p50, float64(t.p50)/1e3), append(r.p99, float64(t.p99)/1e3)
+	if t.p50 > 0 && t.p99 > 0 {
+		r.p50, r.p99 = append(r.p50, float64(t.p50)/1e3), append(r.p99, float64(t.p99)/1e3)
+	} else {
+		m.note(fmt.Sprintf("%s, %s: wrk told no latency in a turn, which is missing in p50 and p99", e.load.name, e.name))
+	}
 	log.Printf("%-18s %-16s %8.0f/s %7.2f µs p50 %v p99 %v", e.load.name, e.name, t.rate, cpu, t.p50, t.p99)
 	return nil
 }
@@ -296,8 +312,11 @@ func (m *measurement) inTurns(c benchCase, with setting, measure func(*running, 
 			got := m.result(c.name, name)
 			err = measure(r, got)
 			r.Stop()
+			if stop := m.failed(c.name, name, err); stop != nil {
+				return stop
+			}
 			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				continue
 			}
 			log.Printf("%-18s %-16s %8.0f octets each; last told %v ms", c.name, name, got.memory[len(got.memory)-1], got.last)
 		}
@@ -311,7 +330,9 @@ func idle(m *measurement, c benchCase) error {
 		var conns []*bench.Client
 		defer func() { closeAll(conns) }()
 		each, err := m.slope(r, &conns, (*bench.Client).Get)
-		got.memory = append(got.memory, each)
+		if err == nil {
+			got.memory = append(got.memory, each)
+		}
 		return err
 	})
 }
