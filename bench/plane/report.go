@@ -71,7 +71,7 @@ func (m *measurement) text() string {
 	fmt.Fprintf(&b, "%s. %s. Versions: %s. GOGC=%s.\n", machine(), runtime.Version(), strings.Join(m.versions, "; "), gogc)
 	fmt.Fprintf(&b, "The load of the machine was %s before and %s after. Servers on processor %d, the load, wrk with one thread, on %d; %d rounds of %v in turns. Median (least to most) of these.\n\n",
 		m.loadBefore, m.loadAfter, m.serverCPU, m.loadCPU, m.rounds, m.length)
-	b.WriteString("The answers have the same fields, but nginx's have Server and Connection too and h2o's Server. `loop`, `bench/plane/loop/loop.c`, answers fixed octets, and is the limit.\n")
+	b.WriteString("The answers have the same fields, but those of nginx and h2o have Server and Connection too. `loop`, `bench/plane/loop/loop.c`, answers fixed octets, and is the limit.\n")
 	for _, n := range m.notes {
 		fmt.Fprintf(&b, "\n- **%s**", strings.TrimSpace(n))
 	}
