@@ -34,6 +34,7 @@ type lane struct {
 	parser http1.Parser
 	head   http1.Head
 	date   http1.Date
+	first  firstAnswers
 	free   []*fastCall // at rest
 }
 
@@ -272,6 +273,14 @@ func (p *fastPlane) quick(c *reactor.Conn, l *lane, h *http1.Head) bool {
 	now := c.Loop().Now()
 	if rep.expired(now) {
 		return false
+	}
+	if rep.served.Load() == nil {
+		if b, ok := l.first.append(c.Buffer(), rep, now); ok {
+			rep.served.CompareAndSwap(nil, servedOnce)
+			c.SetBuffer(b)
+			c.WriteShared(rep.item.Value)
+			return true
+		}
 	}
 	served := rep.serve(site.cfg.ContentSecurityPolicy)
 	if served.modified > now.Unix() {

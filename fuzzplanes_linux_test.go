@@ -244,7 +244,7 @@ func sameAnswer(ref, ours *received, x, y *response) error {
 		return fmt.Errorf("the status is %d and %d", x.status, y.status)
 	}
 	contents := ref.normal(x.content) == ours.normal(y.content) || x.status == 413 // which tells how much had come
-	if x.isStream() { // which ends at any time
+	if x.isStream() {                                                              // which ends at any time
 		a, b := ref.normal(x.content), ours.normal(y.content)
 		contents = strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
 	}

@@ -131,8 +131,11 @@ var (
 	noScripts    = Field{"Content-Security-Policy", []string{"default-src 'none'"}}
 )
 
+// servedOnce stands for what is not kept: a plain GET was answered, and if there is another, it will be.
+var servedOnce = new(servedValue)
+
 func (r *Representation) serve(policy string) *servedValue {
-	if s := r.served.Load(); s != nil {
+	if s := r.served.Load(); s != nil && s != servedOnce {
 		return s
 	}
 	s := r.prepare(policy)
