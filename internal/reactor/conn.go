@@ -203,9 +203,10 @@ func (c *Conn) Flush() bool {
 }
 
 // Ready says whether there is room for another answer: what is written so far is not too
-// much, the reader has taken it, and none was the last.
+// much, the reader has taken it, and none was the last. It is false when c is closed: nothing
+// would end what is begun for it then.
 func (c *Conn) Ready() bool {
-	if c.has(isLast) {
+	if c.has(isLast | isClosed) {
 		return false
 	}
 	if c.waiting == nil && len(c.loop.out) < writeSize {

@@ -523,6 +523,20 @@ func TestChurn(t *testing.T) {
 	}
 }
 
+// A connection that is closed while its input is handled gets no more of it handled.
+func TestReadyIsFalseWhenClosed(t *testing.T) {
+	h := newLines()
+	_, addr := serve(t, h, Options{})
+	c := dial(t, addr)
+	send(t, c, "a\n")
+	expect(t, c, "got a\n")
+	conn, ready := h.conn.Load(), make(chan bool)
+	conn.Do(func(bool) { conn.Close(); ready <- conn.Ready() })
+	if <-ready {
+		t.Error("a closed connection is ready for answers")
+	}
+}
+
 // A connection's place can outlive it.
 func TestKeepPlace(t *testing.T) {
 	h := newLines()

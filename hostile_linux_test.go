@@ -1,0 +1,48 @@
+package roost_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"roost"
+)
+
+// reset ends a connection so that the other end's next write fails.
+func (c *raw) reset() {
+	c.Conn.(*net.TCPConn).SetLinger(0)
+	c.Close()
+}
+
+// never be ended.
+func TestPipelinedBehindReset(t *testing.T) {
+	told := newRecorder()
+	s := start(t, roost.Config{})
+	s.add("/long", roost.GET, nil, roost.WithValue(bytes.Repeat([]byte("x"), 64<<10)))
+	a := s.add("/a", all, nil)
+	s.add("/told", all, told.callback)
+	r, err := a.Representation()
+	must(err)
+	tag := r.ETag()
+	const long = "GET /long HTTP/1.1\r\nHost: a\r\n\r\n"
+	for _, next := range []string{
+		"GET /a HTTP/1.1\r\nHost: a\r\nIf-None-Match: " + tag + "\r\nPrefer: wait=50\r\n\r\n",
+		"GET /a HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n",
+		"PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nxxx",
+		"PUT /told HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nxxx",
+	} {
+		for range 50 {
+			c := s.dial()
+			c.send(long + long + next)
+			c.reset()
+		}
+	}
+	eventually(t, func() bool { return roost.Watchers(s.Server) == 0 && roost.Pending(s.Server) == 0 })
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Error("Shutdown:", err)
+	}
+}
