@@ -116,11 +116,12 @@ func (p *fastPlane) stopListening() {
 	}
 }
 
-// closeIdle closes the connections that have no request under way.
+// closeIdle closes the connections that have no request under way, and no answer: a reader may
+// still be taking one whose request is over.
 func (p *fastPlane) closeIdle() {
 	if loops := p.present(); loops != nil {
 		loops.Each(func(c *reactor.Conn) {
-			if c.State == nil {
+			if c.State == nil && !c.Busy() {
 				c.Close()
 			}
 		})

@@ -3,6 +3,7 @@ package roost_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -44,5 +45,26 @@ func TestPipelinedBehindReset(t *testing.T) {
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {
 		t.Error("Shutdown:", err)
+	}
+}
+
+// Shutdown lets a reader have the whole of the answer that it is taking.
+func TestShutdownDuringLongAnswer(t *testing.T) {
+	const size = 16 << 20
+	for _, tr := range []transport{reference, fast} {
+		t.Run(tr.name, func(t *testing.T) {
+			s := tr.start(t, roost.Config{})
+			s.add("/long", roost.GET, nil, roost.WithValue(bytes.Repeat([]byte("x"), size)))
+			resp, err := s.client.Get(s.base + "/long")
+			must(err)
+			defer resp.Body.Close()
+			ended := make(chan error, 1)
+			go func() { ended <- s.Shutdown(context.Background()) }()
+			time.Sleep(200 * time.Millisecond)
+			if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
+				t.Errorf("got %d octets, %v", n, err)
+			}
+			must(<-ended)
+		})
 	}
 }

@@ -116,6 +116,9 @@ func (c *Conn) Listener() net.Addr { return c.loop.reactor.addrOf(c.listener) }
 func (c *Conn) Received() int64 { return c.received }
 func (c *Conn) Sent() int64     { return c.sent }
 
+// Busy says that c still has something to hand to its reader, or lingers after that.
+func (c *Conn) Busy() bool { return c.waiting != nil }
+
 func (c *Conn) has(f flags) bool { return c.flags&f != 0 }
 func (c *Conn) closed() bool     { return c.has(isClosed) }
 
