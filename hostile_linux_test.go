@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,4 +68,53 @@ func TestShutdownDuringLongAnswer(t *testing.T) {
 			must(<-ended)
 		})
 	}
+}
+
+// A listener can be added while connections of another end.
+func TestServeWhileObserved(t *testing.T) {
+	s := start(t, roost.Config{Observer: new(observed)})
+	s.add("/a", roost.GET, nil)
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if c, err := net.Dial("tcp", s.Addr().String()); err == nil {
+					c.Close()
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 100 {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			must(err)
+			group.Go(func() { s.Serve(l) })
+			if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
+				c.Close()
+			}
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("it hangs")
+	}
+	close(stop)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Close() }()
+	select {
+	case err := <-ended:
+		must(err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("Close hangs")
+	}
+	group.Wait()
 }

@@ -79,9 +79,9 @@ type Reactor struct {
 	running sync.WaitGroup
 	rushed  atomic.Bool
 
-	mu        sync.Mutex
+	addrs     atomic.Pointer[[]net.Addr] // of all listeners that there were; changed under mu
+	mu        sync.Mutex                 // held while loops are waited for: not to be taken on one
 	listeners map[*Listener]struct{}
-	addrs     []net.Addr // of all listeners that there were
 	closed    bool
 }
 
@@ -91,6 +91,7 @@ var ErrClosed = errors.New("reactor closed")
 // New makes a reactor and starts its loops.
 func New(h Handler, opts Options) (*Reactor, error) {
 	r := &Reactor{opts: opts, handler: h, listeners: make(map[*Listener]struct{})}
+	r.addrs.Store(new([]net.Addr))
 	for range cmp.Or(opts.Loops, runtime.GOMAXPROCS(0)) {
 		l, err := newLoop(r)
 		if err != nil {
@@ -161,11 +162,7 @@ func (r *Reactor) Close() {
 	}
 }
 
-func (r *Reactor) addrOf(number uint16) net.Addr {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.addrs[number]
-}
+func (r *Reactor) addrOf(number uint16) net.Addr { return (*r.addrs.Load())[number] }
 
 func (r *Reactor) release() {
 	if r.opts.Release != nil {
@@ -214,12 +211,14 @@ func (r *Reactor) Listen(l net.Listener) (*Listener, error) {
 		unix.Close(fd)
 		return nil, ErrClosed
 	}
-	if len(r.addrs) > math.MaxUint16 {
+	addrs := *r.addrs.Load()
+	if len(addrs) > math.MaxUint16 {
 		unix.Close(fd)
 		return nil, errors.New("too many listeners, one after the other")
 	}
-	listener.number = uint16(len(r.addrs))
-	r.addrs = append(r.addrs, listener.Addr)
+	listener.number = uint16(len(addrs))
+	addrs = append(addrs, listener.Addr)
+	r.addrs.Store(&addrs)
 	added := make(chan error, 1)
 	if !first.post(func() { added <- first.listen(listener) }) {
 		unix.Close(fd)
