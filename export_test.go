@@ -35,3 +35,10 @@ func Expiring(s *Server) int {
 	defer x.mu.Unlock()
 	return len(x.queue)
 }
+
+// QueuedCallbacks is how many callbacks are due.
+func QueuedCallbacks(s *Server) int {
+	s.courier.mu.Lock()
+	defer s.courier.mu.Unlock()
+	return s.courier.due
+}

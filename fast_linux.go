@@ -304,6 +304,7 @@ func (p *fastPlane) quick(c *reactor.Conn, l *lane, h *http1.Head) bool {
 func (p *fastPlane) request(c *reactor.Conn, h *http1.Head, b []byte) bool {
 	k := laneOf(c).call()
 	k.plane, k.conn, k.start = p, c, c.Loop().Now()
+	c.KeepPlace() // as long as the call goes on: clients that ask and go would make goroutines without bound
 	k.setHead(h, b)
 	c.State = k
 	k.do(k.begin)

@@ -106,6 +106,7 @@ func (k *fastCall) guard(f func()) {
 
 // release gives the call back. Its connection goes on, with its stream if it became one, or ends.
 func (k *fastCall) release() {
+	defer k.conn.GivePlace()
 	p, c, stream, last, gone := k.plane, k.conn, k.becomes, k.last, k.gone
 	l := laneOf(c)
 	*k = fastCall{fields: k.fields.emptied()}
@@ -373,6 +374,7 @@ func (k *fastCall) told() {
 	switch {
 	case k.gone || k.last:
 		k.phase = phaseOver
+		k.plane.keepPlace(k.conn, k.called)
 	case k.request.whole || k.arrived:
 		k.rest()
 	default:
@@ -383,6 +385,21 @@ func (k *fastCall) told() {
 		k.conn.Resume()
 		setTime(k.conn, k.plane.timeouts().Content)
 	}
+}
+
+// keepPlace has a connection that ends hold its place while there is no room in the queue of
+// callbacks, if one of them is its own: clients that come, ask and go would fill the queue
+// without bound.
+func (p *fastPlane) keepPlace(c *reactor.Conn, called bool) {
+	courier := p.server.courier
+	if !called || !courier.crowded() {
+		return
+	}
+	c.KeepPlace()
+	go func() {
+		courier.pause()
+		c.Do(func(bool) { c.GivePlace() })
+	}()
 }
 
 // rest ends the call, when there is room in the queue of callbacks (rule 57).
@@ -396,7 +413,7 @@ func (k *fastCall) rest() {
 	c := k.conn
 	c.Pause()
 	c.ClearTime()
-	c.KeepPlace() // clients that come, ask and go would fill the queue without bound
+	c.KeepPlace() // as in keepPlace: longer than the call, if the client goes
 	go func() {
 		courier.pause()
 		c.Do(func(open bool) {

@@ -19,6 +19,7 @@ type fastStream struct {
 	record  *RequestRecord // for the observer, if there is one
 	chunked bool           // else the end of the connection ends it
 	keep    bool           // the connection, afterwards
+	called  bool           // the callback was told
 	over    bool
 }
 
@@ -37,6 +38,7 @@ func (k *fastCall) stream() bool {
 		return false
 	}
 	k.becomes, k.replied = s, true
+	c.KeepPlace()
 	s.begin(&q.reply)
 	c.Flush() // before the callback
 	k.settleStream(s)
@@ -51,6 +53,7 @@ func (k *fastCall) settleStream(s *fastStream) {
 		s.record = k.record(k.request.status(), 0)
 	}
 	k.callBack()
+	s.called = k.called
 	k.giveBack()
 }
 
@@ -118,20 +121,23 @@ func (s *fastStream) finish() {
 	s.end()
 	c.State = nil
 	c.Resume()
-	if !s.keep || s.plane().server.site.stopping.Load() {
+	// What would be asked next would not wait for room in the queue of callbacks.
+	if !s.keep || s.plane().server.site.stopping.Load() || s.called && s.plane().server.courier.crowded() {
 		c.Finish()
 		return
 	}
 	setTime(c, s.plane().timeouts().Idle)
 }
 
-// end tells the observer.
+// end tells the observer, and keeps the connection's place while the queue of callbacks is full.
 func (s *fastStream) end() {
 	if s.over {
 		return
 	}
 	s.over = true
 	s.plane().server.site.hub.remove(&s.watch)
+	defer s.conn.GivePlace()
+	s.plane().keepPlace(s.conn, s.called)
 	if s.record != nil {
 		s.record.Duration, s.record.Sent = time.Since(s.record.Start), s.sent
 		s.plane().server.cfg.Observer.Request(s.record)

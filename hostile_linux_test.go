@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,4 +118,72 @@ func TestServeWhileObserved(t *testing.T) {
 		t.Fatal("Close hangs")
 	}
 	group.Wait()
+}
+
+// However clients end their connections, those whose callbacks there is no room for hold their places.
+func TestQueueOfCallbacksIsBounded(t *testing.T) {
+	ways := map[string]func(c *raw){
+		"close":  func(c *raw) { c.send("PUT /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx") },
+		"1.0":    func(c *raw) { c.send("PUT /a HTTP/1.0\r\nContent-Length: 1\r\n\r\nx") },
+		"reset":  func(c *raw) { c.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"); c.reset() },
+		"broken": func(c *raw) { c.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"); c.reset() },
+		"stream": func(c *raw) {
+			c.send("GET /a HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n")
+			c.Read(make([]byte, 1))
+			c.reset()
+		},
+	}
+	for name, send := range ways {
+		t.Run(name, func(t *testing.T) {
+			const most, conns = 3, 4
+			s := start(t, roost.Config{MaxQueuedCallbacks: most, MaxConns: conns})
+			goOn := make(chan struct{})
+			var called atomic.Int64
+			s.add("/a", all, func(*roost.Exchange) { <-goOn; called.Add(1) })
+			var group sync.WaitGroup
+			for range 40 {
+				c := s.dial()
+				c.SetDeadline(time.Now().Add(200 * time.Millisecond))
+				group.Go(func() { send(c); io.Copy(io.Discard, c); c.Close() })
+			}
+			group.Wait()
+			time.Sleep(100 * time.Millisecond)
+			if n := roost.QueuedCallbacks(s.Server); n > most+conns {
+				t.Errorf("%d callbacks are due: %d may be, and as many as there are connections, %d", n, most, conns)
+			}
+			close(goOn)
+			must(s.Shutdown(t.Context()))
+			if called.Load() == 0 {
+				t.Error("nobody was called")
+			}
+		})
+	}
+}
+
+// A hook's requests hold their connections' places, be the clients gone.
+func TestHookHoldsPlace(t *testing.T) {
+	const conns = 4
+	s := start(t, roost.Config{MaxConns: conns, MaxHooks: -1})
+	goOn := make(chan struct{})
+	var asked atomic.Int64
+	a := s.add("/a", all, nil)
+	must(a.RegisterHook(roost.GET, func(context.Context, *roost.Exchange) roost.Decision {
+		asked.Add(1)
+		<-goOn
+		return roost.Decision{}
+	}))
+	for range 40 {
+		c := s.dial()
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		time.Sleep(3 * time.Millisecond)
+		c.reset()
+	}
+	time.Sleep(100 * time.Millisecond)
+	if n := asked.Load(); n > conns {
+		t.Errorf("%d hooks run for %d connections", n, conns)
+	}
+	close(goOn)
+	for range 2 * conns {
+		s.do("GET", "/a", "", "Connection: close").expect(t, 200, "0")
+	}
 }

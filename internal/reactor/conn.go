@@ -39,7 +39,8 @@ type Conn struct {
 	addr       [16]byte
 	flags      flags
 	family     family
-	waking     bool // Woken will be called; under the lock of the loop
+	waking     bool  // Woken will be called; under the lock of the loop
+	places     uint8 // KeepPlace without GivePlace so far
 }
 
 type flags uint8
@@ -51,8 +52,7 @@ const (
 	isLast                      // nothing more is served: what is written goes out, then it lingers
 	isLingers                   // the sending side is shut, and input is dropped
 	isClosed
-	hasNews    // what was kept is to be offered again
-	keepsPlace // when it is closed
+	hasNews // what was kept is to be offered again
 )
 
 type family uint8
@@ -281,22 +281,21 @@ func (c *Conn) Close() {
 	unix.Close(int(c.fd))
 	c.kept, c.waiting = nil, nil
 	c.loop.count.Add(-1)
+	c.KeepPlace()
 	c.loop.reactor.handler.Closed(c)
 	c.State = nil
-	if !c.has(keepsPlace) {
-		c.loop.reactor.release()
-	}
+	c.GivePlace()
 }
 
-// KeepPlace has c count as a connection even when it is closed, until GivePlace.
-func (c *Conn) KeepPlace() { c.flags |= keepsPlace }
+// KeepPlace has c count as a connection even when it is closed, until GivePlace. It may be
+// called again, and also by Closed, and counts.
+func (c *Conn) KeepPlace() { c.places++ }
 
-// GivePlace takes that back.
+// GivePlace takes back one KeepPlace.
 func (c *Conn) GivePlace() {
-	if c.has(keepsPlace) && c.closed() {
+	if c.places--; c.places == 0 && c.closed() {
 		c.loop.reactor.release()
 	}
-	c.flags &^= keepsPlace
 }
 
 func (c *Conn) epollEvent() *unix.EpollEvent {
