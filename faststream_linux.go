@@ -139,6 +139,11 @@ func (s *fastStream) end() {
 	defer s.conn.GivePlace()
 	s.plane().keepPlace(s.conn, s.called)
 	if s.record != nil {
+		defer func() { // on the loop, with nobody else to answer for it
+			if r := recover(); r != nil {
+				s.plane.server.cfg.Logger.Error("observer panicked", "panic", r, "stack", string(debug.Stack()))
+			}
+		}()
 		s.record.Duration, s.record.Sent = time.Since(s.record.Start), s.sent
 		s.plane().server.cfg.Observer.Request(s.record)
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -185,5 +187,27 @@ func TestHookHoldsPlace(t *testing.T) {
 	close(goOn)
 	for range 2 * conns {
 		s.do("GET", "/a", "", "Connection: close").expect(t, 200, "0")
+	}
+}
+
+type panicking struct{ observed }
+
+func (*panicking) Request(*roost.RequestRecord) { panic("observer") }
+
+// An observer that panics at the end of a stream ends nothing else.
+func TestObserverOfStreamPanics(t *testing.T) {
+	s := start(t, roost.Config{Observer: new(panicking), Logger: slog.New(slog.DiscardHandler)})
+	s.add("/a", all, nil)
+	for range 2 {
+		c := s.dial()
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n")
+		c.Read(make([]byte, 1))
+		c.Close()
+	}
+	eventually(t, func() bool { return roost.Watchers(s.Server) == 0 })
+	c := s.dial()
+	c.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
+		t.Errorf("got %q", got)
 	}
 }
