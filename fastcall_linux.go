@@ -21,6 +21,7 @@ type fastCall struct {
 	start time.Time
 
 	phase   phase
+	patient time.Time // until when it waits for a change
 	head    Head
 	fields  fieldList
 	request request
@@ -531,6 +532,8 @@ func (k *fastCall) flushed() {
 		k.setContentTime()
 	case phaseDrop:
 		setTime(k.conn, k.plane.timeouts().Content)
+	case phaseWatch: // the answers before it had to wait
+		k.setPatience()
 	}
 }
 
@@ -585,8 +588,14 @@ func (k *fastCall) beginWatch() step {
 	}
 	k.phase = phaseWatch
 	k.conn.Pause()
-	k.conn.SetTime(q.patience)
+	k.patient = k.conn.Loop().Now().Add(q.patience)
+	k.setPatience()
 	return stepWait
+}
+
+// setPatience sets the time that is left of a long poll.
+func (k *fastCall) setPatience() {
+	k.conn.SetTime(max(time.Nanosecond, k.patient.Sub(k.conn.Loop().Now())))
 }
 
 // endWatch answers with what there is.

@@ -190,6 +190,39 @@ func TestHookHoldsPlace(t *testing.T) {
 	}
 }
 
+// A long poll ends in time though the answers before it had to wait for their reader.
+func TestPollBehindSlowReader(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds")
+	}
+	s := start(t, roost.Config{})
+	a := s.add("/a", roost.GET, nil, roost.WithValue(bytes.Repeat([]byte("x"), 1000)))
+	r, err := a.Representation()
+	must(err)
+	get := "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+	poll := "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nIf-None-Match: " + r.ETag() + "\r\nPrefer: wait=1\r\n\r\n"
+	// At one of these counts the answers before the poll are just too many for the system.
+	var group sync.WaitGroup
+	for i := range 160 {
+		c := s.dial()
+		c.Conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+		group.Go(func() {
+			for range i {
+				io.WriteString(c, strings.Repeat(get, 45))
+				time.Sleep(2 * time.Millisecond)
+			}
+			io.WriteString(c, strings.Repeat(get, 45)+poll)
+			time.Sleep(500 * time.Millisecond)
+			c.SetReadDeadline(time.Now().Add(8 * time.Second))
+			b, err := io.ReadAll(c)
+			if err != nil || !bytes.Contains(b, []byte("HTTP/1.1 304 ")) {
+				t.Errorf("%d: %v after %d octets", i, err, len(b))
+			}
+		})
+	}
+	group.Wait()
+}
+
 type panicking struct{ observed }
 
 func (*panicking) Request(*roost.RequestRecord) { panic("observer") }
