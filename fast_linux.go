@@ -187,7 +187,7 @@ func (p *fastPlane) Received(c *reactor.Conn, b []byte) int {
 		n, more = p.take(c, b[used:])
 		used += n
 	}
-	if used > 0 && c.State == nil {
+	if c.State == nil && used > emptyLines(b) { // which are no request, and earn no time
 		setTime(c, p.timeouts().Idle)
 	}
 	return used

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"roost/internal/http1"
+	"roost/internal/negotiate"
 	"roost/internal/reactor"
 )
 
@@ -144,12 +145,33 @@ func (k *fastCall) takesMore(c *reactor.Conn) bool {
 }
 
 func (k *fastCall) begin() {
-	q, s := &k.request, k.plane.server
-	step := q.begin(&s.site, &k.head, k.start)
-	if q.callback != nil && !k.beginDelivery() {
-		step = q.refuse(problemStopping.with("The server is stopping; nothing was changed."))
+	q, site := &k.request, &k.plane.server.site
+	if k.refusesIdentity() {
+		k.elsewhere(func() func() step {
+			first := q.begin(site, &k.head, k.start)
+			return func() step { return k.begunWith(first) }
+		})
+		return
 	}
-	k.run(step)
+	k.run(k.begunWith(q.begin(site, &k.head, k.start)))
+}
+
+// begunWith is the first step, or another where the server has ended.
+func (k *fastCall) begunWith(first step) step {
+	if q := &k.request; q.callback != nil && !k.beginDelivery() {
+		return q.refuse(problemStopping.with("The server is stopping; nothing was changed."))
+	}
+	return first
+}
+
+// refusesIdentity says whether the answer may have to be coded for this request alone, which
+// for a long value is too long for a loop. Other coded answers are kept.
+func (k *fastCall) refusesIdentity() bool {
+	if !k.head.lines.coding {
+		return false
+	}
+	identity, _ := negotiate.Codings(k.fields.Values("Accept-Encoding"))
+	return identity == 0
 }
 
 // beginDelivery opens the delivery of a request that will have a callback.
@@ -247,6 +269,7 @@ func (k *fastCall) ask() {
 // beginContent waits for the content.
 func (k *fastCall) beginContent() {
 	k.phase = phaseContent
+	k.conn.Resume() // if it was begun elsewhere
 	k.begun = k.conn.Loop().Now()
 	k.content = contentBuffer{budget: &k.plane.server.pending}
 	k.body.Reset(k.head.Length, nil)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math/rand"
 	"net"
 	"strings"
 	"sync"
@@ -242,5 +243,44 @@ func TestObserverOfStreamPanics(t *testing.T) {
 	c.send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 	if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 200 ") {
 		t.Errorf("got %q", got)
+	}
+}
+
+// Answers that take long to make hold up no other connection.
+func TestCostlyAnswers(t *testing.T) {
+	s := start(t, roost.Config{})
+	long := make([]byte, 8<<20)
+	rand.Read(long)
+	s.add("/long", roost.GET, nil, roost.WithValue(long))
+	s.add("/a", roost.GET, nil)
+	var bystanders []*raw
+	for range 8 {
+		bystanders = append(bystanders, s.dial())
+	}
+	c := s.dial()
+	c.send(strings.Repeat("HEAD /long HTTP/1.1\r\nHost: a\r\nAccept-Encoding: identity;q=0, gzip\r\n\r\n", 30))
+	time.Sleep(20 * time.Millisecond)
+	begun := time.Now()
+	for _, c := range bystanders {
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		if _, err := c.Read(make([]byte, 4<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("others waited %v", took)
+	}
+	c.reset()
+}
+
+// Empty lines are no request, and earn no time.
+func TestEmptyLinesEarnNoTime(t *testing.T) {
+	s := start(t, roost.Config{Timeouts: roost.Timeouts{Head: 200 * time.Millisecond, Idle: 10 * time.Second}})
+	c := s.dial()
+	c.send("\r\n")
+	begun := time.Now()
+	c.rest()
+	if took := time.Since(begun); took > 3*time.Second {
+		t.Errorf("closed after %v", took)
 	}
 }
