@@ -141,7 +141,7 @@ func (s *fastStream) end() {
 	if s.record != nil {
 		defer func() { // on the loop, with nobody else to answer for it
 			if r := recover(); r != nil {
-				s.plane.server.cfg.Logger.Error("observer panicked", "panic", r, "stack", string(debug.Stack()))
+				s.plane().server.cfg.Logger.Error("observer panicked", "panic", r, "stack", string(debug.Stack()))
 			}
 		}()
 		s.record.Duration, s.record.Sent = time.Since(s.record.Start), s.sent
