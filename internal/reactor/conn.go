@@ -505,8 +505,18 @@ func (c *Conn) drain() {
 
 // expired is called when the time of c is over.
 func (c *Conn) expired() {
-	if c.waiting != nil { // a reader that takes nothing, or lingering that is over
+	switch before := c.sent; {
+	case c.has(isLingers):
 		c.Close()
+		return
+	case c.waiting != nil:
+		// Epoll tells of room only when a third of the system's buffer is free, which a steady
+		// reader may take longer to make: any room is progress.
+		c.flushWaiting()
+		if c.sent == before {
+			c.Close()
+		}
+		c.settle()
 		return
 	}
 	c.loop.reactor.handler.Expired(c)
