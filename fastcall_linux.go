@@ -268,6 +268,10 @@ func (k *fastCall) ask() {
 
 // beginContent waits for the content.
 func (k *fastCall) beginContent() {
+	if k.gone { // while the call was elsewhere: nothing would tell of it again
+		k.received(contentBroken)
+		return
+	}
 	k.phase = phaseContent
 	k.conn.Resume() // if it was begun elsewhere
 	k.begun = k.conn.Loop().Now()
