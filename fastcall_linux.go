@@ -89,12 +89,12 @@ func (k *fastCall) guard(f func()) {
 				"panic", r, "stack", string(debug.Stack()))
 		}
 		if k.replied || r == http.ErrAbortHandler {
-			k.settle()
-			k.phase = phaseOver
+			k.replied, k.phase = true, phaseOver
 			if !k.gone {
 				k.gone = true
 				k.conn.Close()
 			}
+			k.guard(k.settle) // the observer may panic too
 			return
 		}
 		k.unwatch()

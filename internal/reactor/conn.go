@@ -142,7 +142,11 @@ func (c *Conn) SetTime(d time.Duration) {
 }
 
 // ClearTime takes that back.
-func (c *Conn) ClearTime() { c.loop.wheel.clear(c) }
+func (c *Conn) ClearTime() {
+	if c.waiting == nil { // else the time is the reader's
+		c.loop.wheel.clear(c)
+	}
+}
 
 // Pause gives the handler nothing of what comes until Resume.
 func (c *Conn) Pause() { c.flags |= isPaused }

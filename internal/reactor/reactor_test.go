@@ -561,3 +561,17 @@ func TestKeepPlace(t *testing.T) {
 }
 
 var _ syscall.Conn = (*net.TCPListener)(nil)
+
+// The time of a slow reader is not the handler's to clear.
+func TestClearTimeOfSlowReader(t *testing.T) {
+	h := newLines()
+	r, addr := serve(t, h, Options{Write: 300 * time.Millisecond})
+	send(t, dial(t, addr), "long\nlong\n")
+	for range 20 { // as long as the system still takes some
+		time.Sleep(10 * time.Millisecond)
+		r.Each(func(c *Conn) { c.ClearTime() })
+	}
+	if e := next(t, h.ended); !strings.HasPrefix(e, "closed ") {
+		t.Error(e)
+	}
+}
