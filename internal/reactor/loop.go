@@ -26,6 +26,7 @@ type Loop struct {
 	in    [readSize]byte
 	out   []byte // what the connection that is being served has written
 	ended bool
+	over  chan struct{} // closed when run returns
 
 	listeners map[int]*Listener // of the first loop
 
@@ -68,7 +69,7 @@ func newLoop(r *Reactor) (*Loop, error) {
 		err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, event, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(event)})
 	}
 	now := time.Now()
-	l := &Loop{reactor: r, epoll: epoll, event: event, now: now, wheel: wheel{start: now}, listeners: make(map[int]*Listener)}
+	l := &Loop{reactor: r, epoll: epoll, event: event, now: now, wheel: wheel{start: now}, over: make(chan struct{}), listeners: make(map[int]*Listener)}
 	if err == nil {
 		err = l.waiter.prepare(epoll)
 	}
@@ -138,6 +139,7 @@ func (l *Loop) tellLocked() {
 
 // run serves until stop.
 func (l *Loop) run() {
+	defer close(l.over)
 	events := make([]unix.EpollEvent, eventsAtOnce)
 	for !l.ended {
 		n, err := l.waiter.wait(events, l.wheel.next(l.now), l.now)

@@ -575,3 +575,56 @@ func TestClearTimeOfSlowReader(t *testing.T) {
 		t.Error(e)
 	}
 }
+
+// closing has the other connections asked for something while the first one is closed.
+type closing struct {
+	*lines
+	mu    sync.Mutex
+	conns []*Conn
+	over  map[*Conn]bool
+	done  chan string
+}
+
+func (h *closing) Opened(c *Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.conns = append(h.conns, c)
+}
+
+func (h *closing) Closed(c *Conn) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over[c] = true
+	if len(h.over) > 1 {
+		return
+	}
+	for _, other := range h.conns {
+		if other != c {
+			go func() {
+				called := other.Do(func(bool) {})
+				h.mu.Lock()
+				defer h.mu.Unlock()
+				h.done <- fmt.Sprintf("called %v, closed %v", called, h.over[other])
+			}()
+		}
+	}
+	h.mu.Unlock()
+	time.Sleep(50 * time.Millisecond) // for Do to come
+	h.mu.Lock()
+}
+
+// When Do is false the connection was closed: whoever asked has what belongs to it alone.
+func TestDoWhileLoopEnds(t *testing.T) {
+	h := &closing{lines: newLines(), over: make(map[*Conn]bool), done: make(chan string, 1)}
+	r, addr := serve(t, h, Options{Loops: 1})
+	for range 2 {
+		dial(t, addr)
+	}
+	for r.Len() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	r.Close()
+	if got := next(t, h.done); !strings.HasSuffix(got, "closed true") {
+		t.Error(got)
+	}
+}
