@@ -141,7 +141,7 @@ func (c *Conn) Do(f func(open bool)) bool {
 // SetTime has Expired called after d, in place of what was set before.
 func (c *Conn) SetTime(d time.Duration) {
 	if c.waiting == nil && !c.closed() {
-		c.loop.wheel.set(c, c.loop.now.Add(d))
+		c.loop.wheel.set(c, c.loop.after(d))
 	}
 }
 
@@ -267,7 +267,7 @@ func (c *Conn) keepShared(b []byte) {
 
 func (c *Conn) boundWrite() {
 	if limit := c.loop.reactor.opts.Write; limit > 0 {
-		c.loop.wheel.set(c, c.loop.now.Add(limit))
+		c.loop.wheel.set(c, c.loop.after(limit))
 	} else {
 		c.loop.wheel.clear(c)
 	}
@@ -488,7 +488,7 @@ func (c *Conn) linger() {
 		c.waiting.drop -= int64(len(*c.kept))
 		c.kept = nil
 	}
-	c.loop.wheel.set(c, c.loop.now.Add(opts.Linger))
+	c.loop.wheel.set(c, c.loop.after(opts.Linger))
 	c.drain()
 }
 

@@ -93,6 +93,10 @@ func (l *Loop) free() {
 // Now is when the events that are being handled came.
 func (l *Loop) Now() time.Time { return l.now }
 
+// after is when d is over. What is too far away for the wheel, which would take it for past, is
+// as far as it can be.
+func (l *Loop) after(d time.Duration) time.Time { return l.now.Add(min(d, maxTime)) }
+
 // post has f called on the loop. It is false when the loop has ended.
 func (l *Loop) post(f func()) bool {
 	l.mu.Lock()

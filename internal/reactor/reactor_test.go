@@ -628,3 +628,16 @@ func TestDoWhileLoopEnds(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Times that are longer than ticks are counted are not over early.
+func TestLongTime(t *testing.T) {
+	for _, ticks := range []time.Duration{1<<31 + 4, 1<<32 + 4} {
+		h := newLines()
+		h.time = ticks * tick
+		_, addr := serve(t, h, Options{})
+		c := dial(t, addr)
+		time.Sleep(8 * tick)
+		send(t, c, "a\n")
+		expect(t, c, "got a\n")
+	}
+}

@@ -24,6 +24,9 @@ const (
 	wheelSlots = 1024 // a power of two; times beyond 65 s come by more than once
 )
 
+// maxTime is less than half of what ticks are counted to.
+const maxTime = 365 * 24 * time.Hour
+
 // list is a ring of connections; the zero value is empty.
 type list struct{ first *Conn }
 
