@@ -2,6 +2,10 @@ package roost_test
 
 import (
 	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,5 +49,34 @@ func TestGoneBeforeContent(t *testing.T) {
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {
 		t.Error("Shutdown:", err)
+	}
+}
+
+// A gate that gives up and an observer that panics about it end one connection.
+func TestAbortAndObserverPanics(t *testing.T) {
+	s := start(t, roost.Config{Observer: new(panicking), Gate: holding(func() { panic(http.ErrAbortHandler) }), Logger: slog.New(slog.DiscardHandler)})
+	s.add("/a", all, nil)
+	for range 2 {
+		c := s.dial()
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := c.rest(); got != "" {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// What follows a trailer section that is too large is no request.
+func TestLargeTrailerEnds(t *testing.T) {
+	for _, tr := range []transport{reference, fast} {
+		s := tr.start(t, roost.Config{})
+		s.add("/a", all, nil)
+		s.add("/b", all, nil)
+		c := s.dial()
+		c.send("PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + strings.Repeat("x", 40<<10) +
+			"\r\n\r\nDELETE /b HTTP/1.1\r\nHost: a\r\n\r\n")
+		c.Conn.(*net.TCPConn).CloseWrite()
+		if got := c.rest(); strings.Count(got, "HTTP/1.1 ") != 1 || !strings.Contains(got, "Connection: close") {
+			t.Errorf("%s: got %q", tr.name, got)
+		}
 	}
 }
