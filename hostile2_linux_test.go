@@ -1,7 +1,9 @@
 package roost_test
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -79,4 +81,36 @@ func TestLargeTrailerEnds(t *testing.T) {
 			t.Errorf("%s: got %q", tr.name, got)
 		}
 	}
+}
+
+// Who ends its side has no poll or stream go on behind what came before and had to wait: an
+// answer for its reader, or a hook.
+func TestHalfClosedBehindWait(t *testing.T) {
+	s := start(t, roost.Config{})
+	long := bytes.Repeat([]byte("x"), 16<<20)
+	s.add("/long", roost.GET, nil, roost.WithValue(long))
+	must(s.add("/hook", roost.GET, nil).RegisterHook(roost.GET, func(context.Context, *roost.Exchange) roost.Decision {
+		time.Sleep(100 * time.Millisecond)
+		return roost.Decision{}
+	}))
+	a := s.add("/a", all, nil)
+	r, err := a.Representation()
+	must(err)
+	for _, before := range []string{"/long", "/hook"} {
+		for name, next := range map[string]string{
+			"poll":   "GET /a HTTP/1.1\r\nHost: a\r\nIf-None-Match: " + r.ETag() + "\r\nPrefer: wait=50\r\n\r\n",
+			"stream": "GET /a HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n",
+		} {
+			c := s.dial()
+			c.send("GET " + before + " HTTP/1.1\r\nHost: a\r\n\r\n" + next)
+			c.Conn.(*net.TCPConn).CloseWrite()
+			time.Sleep(50 * time.Millisecond)
+			c.SetDeadline(time.Now().Add(5 * time.Second))
+			b, err := io.ReadAll(c)
+			if n := bytes.Count(b, []byte("HTTP/1.1 ")); n != 2 || err != nil {
+				t.Errorf("%s behind %s: %d answers, %v", name, before, n, err)
+			}
+		}
+	}
+	eventually(t, func() bool { return roost.Watchers(s.Server) == 0 })
 }

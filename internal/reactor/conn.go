@@ -48,11 +48,12 @@ type flags uint8
 const (
 	isPaused  flags = 1 << iota // by the handler
 	hasEnded                    // the other end's side; everything was read
-	hasLeft                     // the other end's side has ended, while paused
+	hasLeft                     // the other end's side has ended, with input unread
 	isLast                      // nothing more is served: what is written goes out, then it lingers
 	isLingers                   // the sending side is shut, and input is dropped
 	isClosed
 	hasNews // what was kept is to be offered again
+	wasTold // of hasLeft, in this pause
 )
 
 type family uint8
@@ -153,7 +154,7 @@ func (c *Conn) ClearTime() {
 }
 
 // Pause gives the handler nothing of what comes until Resume.
-func (c *Conn) Pause() { c.flags |= isPaused }
+func (c *Conn) Pause() { c.flags = c.flags&^wasTold | isPaused }
 
 // Resume gives the handler again what comes, and what has come, after it returns.
 func (c *Conn) Resume() {
@@ -344,7 +345,6 @@ func (c *Conn) ready(events uint32) {
 	case c.has(isPaused) || c.waiting != nil:
 		if events&(unix.EPOLLRDHUP|gone) != 0 && !c.has(hasLeft|hasEnded) {
 			c.flags |= hasLeft
-			c.loop.reactor.handler.Left(c)
 			c.settle()
 		}
 		if !c.closed() {
@@ -452,16 +452,26 @@ func (c *Conn) flushWaiting() {
 	}
 }
 
-// settle ends whatever was done with c: what was written goes out, and what has come is offered
-// again where the handler, or a slow reader, had kept it waiting.
+// settle ends whatever was done with c: what was written goes out, what has come is offered
+// again where the handler, or a slow reader, had kept it waiting, and the handler is told that
+// the other end has left.
 func (c *Conn) settle() {
-	for {
+	for more := true; more; {
 		c.Flush()
-		if c.closed() || c.has(isLast|isPaused) || c.waiting != nil || c.kept == nil || !c.has(hasNews) {
-			break
+		switch {
+		case c.closed() || c.has(isLast):
+			more = false
+		case c.has(isPaused):
+			if more = c.has(hasLeft) && !c.has(wasTold); more {
+				c.flags |= wasTold
+				c.loop.reactor.handler.Left(c)
+			}
+		case c.waiting != nil || c.kept == nil || !c.has(hasNews):
+			more = false
+		default:
+			c.flags &^= hasNews
+			c.offer()
 		}
-		c.flags &^= hasNews
-		c.offer()
 	}
 	switch {
 	case c.closed():

@@ -36,7 +36,8 @@ type Handler interface {
 	// Ended is called once, when the other end sends no more, and Received has had everything.
 	Ended(c *Conn)
 
-	// Left is called once, if the other end ends its side, or is gone, while c is paused.
+	// Left is called once for each Pause, if the other end ends its side, or is gone, meanwhile
+	// or did so while something before kept its input waiting.
 	Left(c *Conn)
 
 	// Flushed is called when what a slow reader kept waiting is with the system. The
