@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
@@ -113,4 +114,72 @@ func TestHalfClosedBehindWait(t *testing.T) {
 		}
 	}
 	eventually(t, func() bool { return roost.Watchers(s.Server) == 0 })
+}
+
+// Wherever in its requests a client goes, and however, it leaves nothing behind.
+func TestGoneAnywhere(t *testing.T) {
+	const conns = 8
+	s := start(t, roost.Config{MaxConns: conns, MaxQueuedCallbacks: 4})
+	s.add("/long", roost.GET, nil, roost.WithValue(bytes.Repeat([]byte("x"), 4<<20)))
+	a := s.add("/a", all, func(*roost.Exchange) {})
+	must(s.add("/hook", all, func(*roost.Exchange) { time.Sleep(time.Millisecond) }).RegisterHook(roost.GET|roost.PUT, func(context.Context, *roost.Exchange) roost.Decision {
+		time.Sleep(time.Millisecond)
+		return roost.Decision{}
+	}))
+	r, err := a.Representation()
+	must(err)
+	const coded = "Accept-Encoding: identity;q=0, gzip\r\n"
+	parts := []string{
+		"GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET /a HTTP/1.1\r\nHost: a\r\n" + coded + "\r\n",
+		"GET /long HTTP/1.1\r\nHost: a\r\n\r\n",
+		"PUT /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345",
+		"PUT /hook HTTP/1.1\r\nHost: a\r\n" + coded + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n0\r\n\r\n",
+		"PUT /none HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345",
+		"GET /hook HTTP/1.1\r\nHost: a\r\n\r\n",
+		"POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n12",
+		"GET /a HTTP/1.1\r\nHost: a\r\nIf-None-Match: " + r.ETag() + "\r\nPrefer: wait=1\r\n\r\n",
+		"GET /a HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n",
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 600 {
+		var script strings.Builder
+		for range 1 + random.IntN(3) {
+			script.WriteString(parts[random.IntN(len(parts))])
+		}
+		octets := script.String()
+		c := s.dial()
+		c.send(octets[:random.IntN(len(octets)+1)])
+		time.Sleep(time.Duration(random.IntN(1500)) * time.Microsecond)
+		switch i % 3 {
+		case 0:
+			c.reset()
+		case 1:
+			c.Close()
+		case 2:
+			c.Conn.(*net.TCPConn).CloseWrite()
+			time.AfterFunc(time.Duration(random.IntN(3000))*time.Microsecond, func() { c.Close() })
+		}
+	}
+	eventually(t, func() bool {
+		return roost.FastConns(s.Server) == 0 && roost.Watchers(s.Server) == 0 && roost.Pending(s.Server) == 0 && roost.QueuedCallbacks(s.Server) == 0
+	})
+	var all []*raw
+	for range conns { // each has a place
+		c := s.dial()
+		all = append(all, c)
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range all {
+		c.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Error("Shutdown:", err)
+	}
 }
