@@ -146,7 +146,7 @@ func (k *fastCall) takesMore(c *reactor.Conn) bool {
 
 func (k *fastCall) begin() {
 	q, site := &k.request, &k.plane.server.site
-	if k.refusesIdentity() {
+	if k.codes() {
 		k.elsewhere(func() func() step {
 			first := q.begin(site, &k.head, k.start)
 			return func() step { return k.begunWith(first) }
@@ -164,14 +164,37 @@ func (k *fastCall) begunWith(first step) step {
 	return first
 }
 
-// refusesIdentity says whether the answer may have to be coded for this request alone, which
-// for a long value is too long for a loop. Other coded answers are kept.
-func (k *fastCall) refusesIdentity() bool {
+// codes says whether the answer may have to be coded first, which for a long value is too long
+// for a loop: for this request alone, where identity is refused, or to be kept.
+func (k *fastCall) codes() bool {
 	if !k.head.lines.coding {
 		return false
 	}
-	identity, _ := negotiate.Codings(k.fields.Values("Accept-Encoding"))
-	return identity == 0
+	identity, coding := negotiate.Codings(k.fields.Values("Accept-Encoding"))
+	if identity == 0 {
+		return true
+	}
+	if coding <= 0 || k.head.Method != http.MethodGet && k.head.Method != http.MethodHead {
+		return false
+	}
+	e := k.plane.server.site.entries.getBytes([]byte(k.head.Target))
+	return e == nil || e.current.Load().codes() // another spelling of something, maybe
+}
+
+// longCoding is the length of values that take a millisecond or two to code.
+const longCoding = 64 << 10
+
+// codes says whether r may have to be coded before it is answered so.
+func (r *Representation) codes() bool {
+	if len(r.item.Value) < longCoding {
+		return false
+	}
+	s := r.served.Load()
+	if s == nil || s == servedOnce {
+		return true
+	}
+	c := s.coded.Load()
+	return s.codable && (c == nil || !c.done.Load())
 }
 
 // beginDelivery opens the delivery of a request that will have a callback.

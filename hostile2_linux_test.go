@@ -183,3 +183,36 @@ func TestGoneAnywhere(t *testing.T) {
 		t.Error("Shutdown:", err)
 	}
 }
+
+// A value that is coded for the first time holds up no other connection.
+func TestFirstCoding(t *testing.T) {
+	s := start(t, roost.Config{})
+	random := rand.New(rand.NewPCG(1, 2))
+	text := make([]byte, 2<<20)
+	for i := range text {
+		text[i] = "abcdefgh"[random.IntN(8)]
+	}
+	s.add("/text", roost.GET, nil, roost.WithValue(text))
+	s.add("/a", roost.GET, nil)
+	var bystanders []*raw
+	for range 8 {
+		bystanders = append(bystanders, s.dial())
+	}
+	c := s.dial()
+	answered := make(chan time.Time, 1)
+	c.send("HEAD /text?x HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n")
+	go func() {
+		c.Read(make([]byte, 4<<10))
+		answered <- time.Now()
+	}()
+	time.Sleep(20 * time.Millisecond)
+	for _, c := range bystanders {
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		if _, err := c.Read(make([]byte, 4<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now := time.Now(); !now.Before(<-answered) {
+		t.Error("others waited for it")
+	}
+}

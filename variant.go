@@ -45,6 +45,7 @@ const minCoded = 1 << 10
 // coded is the variant in gzip, made when it is first asked for.
 type coded struct {
 	once    sync.Once
+	done    atomic.Bool
 	smaller bool     // by a tenth and more
 	variant *variant // if it is
 }
@@ -79,6 +80,7 @@ func (s *servedValue) gzip() *coded {
 		if c.smaller = s.codable && len(v.value) <= len(s.plain.value)-len(s.plain.value)/10; c.smaller {
 			c.variant = v
 		}
+		c.done.Store(true)
 	})
 	return c
 }
