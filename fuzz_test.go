@@ -102,19 +102,20 @@ const maxWatched = 20 * time.Millisecond
 
 // stopWaiting ends what waits for changes, by the shutdown of the server: the end of the
 // client's side does so too, but not where a further request stands between.
-func stopWaiting(s *roost.Server, ended <-chan struct{}) {
+// It says whether it had to.
+func stopWaiting(s *roost.Server, ended <-chan struct{}) bool {
 	tick := time.NewTicker(maxWatched)
 	defer tick.Stop()
 	for waited := false; ; {
 		select {
 		case <-ended:
-			return
+			return false
 		case <-tick.C:
 		}
 		waiting := roost.Watchers(s) > 0
 		if waiting && waited {
 			s.Shutdown(context.Background())
-			return
+			return true
 		}
 		waited = waiting
 	}

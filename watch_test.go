@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -929,4 +930,20 @@ func TestStreamOfChildEndsWithParent(t *testing.T) {
 	must(parent.Remove(t.Context()))
 	e.expectEnd()
 	s.do("GET", child, "").expectProblem(t, 405, "method-not-registered")
+}
+
+// The client may end its side and still read.
+func TestStreamOfHalfClosedClient(t *testing.T) {
+	for _, tr := range []transport{reference, fast} {
+		t.Run(tr.name, func(t *testing.T) {
+			s := tr.start(t, roost.Config{})
+			s.add("/r", roost.GET, nil, roost.WithValue([]byte("v")))
+			c := s.dial()
+			c.send("GET /r HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n")
+			must(c.Conn.(*net.TCPConn).CloseWrite())
+			if got := c.rest(); !strings.HasSuffix(got, "\r\n0\r\n\r\n") {
+				t.Errorf("got %q, want a last chunk", got)
+			}
+		})
+	}
 }
