@@ -11,11 +11,14 @@ import (
 	"roost/store/internal/table"
 )
 
-// pending is a transaction on its way to the disk.
+// pending is a transaction on its way to the disk, or a follower that begins when what was
+// queued before it is there.
 type pending struct {
-	batch store.Batch
-	tally tally         // of what is there with it
-	done  chan struct{} // closed when it is on the disk and applied
+	batch  store.Batch
+	tally  tally         // of what is there with it
+	begins *follower     // who gets the batch as its first; no one when it gave up
+	err    error         // why it did not begin, of done
+	done   chan struct{} // closed when it is on the disk and applied
 }
 
 // Commit implements [store.Store]. It waits for the disk, and not for ctx: once a transaction
@@ -47,17 +50,10 @@ func (s *Store) Commit(ctx context.Context, txn store.Txn) (uint64, error) {
 // enqueue tests a transaction and gives it its place. It returns what to wait for, if there is
 // something: the transaction itself, or the one before it where nothing is changed.
 func (s *Store) enqueue(ctx context.Context, txn store.Txn) (*pending, uint64, error) {
-	s.entry.RLock()
-	defer s.entry.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.closed:
-		return nil, 0, store.ErrClosed
-	case ctx.Err() != nil:
-		return nil, 0, ctx.Err()
-	case s.failure.get() != nil:
-		return nil, 0, fmt.Errorf("%w: %w", ErrFailed, s.failure.get())
+	if err := s.usable(ctx); err != nil {
+		return nil, 0, err
 	}
 	if err := s.items.Test(txn.If); err != nil {
 		return s.last, 0, err
@@ -83,13 +79,43 @@ func (s *Store) enqueue(ctx context.Context, txn store.Txn) (*pending, uint64, e
 		return s.last, s.revision, nil
 	}
 	s.revision++
-	p := &pending{done: make(chan struct{}), tally: s.tally, batch: store.Batch{Revision: s.revision, Changes: changes, Mark: txn.Mark}}
-	s.queue, s.last = append(s.queue, p), p
+	s.last = &pending{done: make(chan struct{}), tally: s.tally, batch: store.Batch{Revision: s.revision, Changes: changes, Mark: txn.Mark}}
+	s.append(s.last)
+	return s.last, s.revision, nil
+}
+
+// enqueueFollower gives a follower its place.
+func (s *Store) enqueueFollower(ctx context.Context, f follower) (*pending, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(ctx); err != nil {
+		return nil, err
+	}
+	p := &pending{done: make(chan struct{}), tally: s.tally, begins: &f, batch: store.Batch{Revision: s.revision, Reset: true, Changes: s.items.Present()}}
+	s.append(p)
+	return p, nil
+}
+
+// usable returns why nothing can be queued, if that is so. It is called with mu held.
+func (s *Store) usable(ctx context.Context) error {
+	switch failed := s.failure.get(); {
+	case s.closed:
+		return store.ErrClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case failed != nil:
+		return fmt.Errorf("%w: %w", ErrFailed, failed)
+	}
+	return nil
+}
+
+// append queues what the writer is to take. It is called with mu held.
+func (s *Store) append(p *pending) {
+	s.queue = append(s.queue, p)
 	select {
 	case s.more <- struct{}{}:
 	default: // the writer knows
 	}
-	return p, s.revision, nil
 }
 
 // grows says whether a transaction writes something; what only deletes makes room.
@@ -169,14 +195,15 @@ func (s *Store) writeQueue() (wrote bool) {
 		if len(group) == 0 || s.failure.get() != nil {
 			return wrote
 		}
-		if err := s.writeGroup(group); err != nil {
+		some, err := s.writeGroup(group)
+		if err != nil {
 			s.fail(err)
 			return wrote
 		}
 		for _, p := range group {
 			s.hand(p)
 		}
-		wrote = true
+		wrote = wrote || some
 	}
 }
 
@@ -186,7 +213,7 @@ func (s *Store) take() []*pending {
 	defer s.mu.Unlock()
 	n, bytes := 0, 0
 	for n < len(s.queue) && bytes < maxGroup {
-		for _, c := range s.queue[n].batch.Changes {
+		for _, c := range s.queue[n].writes() {
 			bytes += len(c.Item.Value)
 		}
 		n++
@@ -199,15 +226,23 @@ func (s *Store) take() []*pending {
 	return group
 }
 
-// writeGroup writes transactions to the disk, all or nothing of them together.
-func (s *Store) writeGroup(group []*pending) error {
+// writes are the changes that go to the disk.
+func (p *pending) writes() []store.Change {
+	if p.begins != nil {
+		return nil
+	}
+	return p.batch.Changes
+}
+
+// writeGroup writes transactions to the disk, all or nothing of them together, and says whether
+// there was something to write.
+func (s *Store) writeGroup(group []*pending) (wrote bool, err error) {
 	b := s.db.NewBatch()
 	defer b.Close()
 	var key, record []byte
 	for _, p := range group {
-		for _, c := range p.batch.Changes {
+		for _, c := range p.writes() {
 			key = appendKey(key[:0], c.Item.Key)
-			var err error
 			if c.Deleted {
 				err = b.Delete(key, nil)
 			} else {
@@ -215,15 +250,18 @@ func (s *Store) writeGroup(group []*pending) error {
 				err = b.Set(key, record, nil)
 			}
 			if err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
+	if b.Empty() {
+		return false, nil
+	}
 	newest := group[len(group)-1]
 	if err := b.Set(stateKey, appendState(nil, state{s.epoch, newest.batch.Revision, newest.tally}), nil); err != nil {
-		return err
+		return false, err
 	}
-	return s.db.Apply(b, s.durability())
+	return true, s.db.Apply(b, s.durability())
 }
 
 func (s *Store) durability() *pebble.WriteOptions {
@@ -233,17 +271,37 @@ func (s *Store) durability() *pebble.WriteOptions {
 	return pebble.Sync
 }
 
-// hand applies a transaction that is on the disk.
+// hand applies what is on the disk.
 func (s *Store) hand(p *pending) {
 	s.deliver.Lock()
 	defer s.deliver.Unlock()
-	if s.follower.live() {
+	switch {
+	case p.begins != nil:
+		p.err = s.begin(*p.begins, p.batch)
+	case s.follower.live():
 		s.follower.apply(p.batch)
-	} else {
+	default:
 		s.follower = follower{}
 	}
 	s.applied.Store(p.batch.Revision)
 	close(p.done)
+}
+
+// begin hands a follower its first batch, where it did not give up. It is called with deliver held.
+func (s *Store) begin(f follower, first store.Batch) error {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	switch {
+	case closed:
+		return store.ErrClosed
+	case s.follower.live():
+		return store.ErrFollowed
+	case f.live():
+		f.apply(first)
+		s.follower = f
+	}
+	return nil
 }
 
 // floorAge is how long after a change its revision is noted, with others that came since.

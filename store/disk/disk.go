@@ -75,6 +75,7 @@ var ErrFailed = errors.New("disk failed: the store accepts no change until it is
 // against ones that are not on the disk yet; the order of the log is that of the tests, so none
 // can be on the disk without those that it was tested against. A transaction whose
 // condition fails waits for those before it too: what its error shows is then what everybody sees.
+// A follower has its place in the queue as well: it begins with the items as they were there.
 //
 // Pebble would sync concurrent commits together by itself. But it would take a goroutine a
 // commit to wait for it, and the order in which they return is not that of the log.
@@ -86,8 +87,6 @@ type Store struct {
 	db    *pebble.DB
 	ended bool // db was closed
 	epoch string
-
-	entry sync.RWMutex // held to read while a transaction is queued; taken before deliver and mu
 
 	mu       sync.Mutex
 	items    *table.Table // with what is queued
@@ -276,48 +275,32 @@ func (s *Store) fail(err error) {
 	s.failure.set(err)
 }
 
-// Follow implements [store.Store]. Later calls of apply come from a goroutine of the store's.
+// Follow implements [store.Store]. All calls of apply come from a goroutine of the store's. It
+// waits for the disk where something is on its way there. After an error of the disk it fails
+// with [ErrFailed].
 func (s *Store) Follow(ctx context.Context, apply func(store.Batch)) error {
-	s.entry.Lock() // nothing is queued from here on
-	defer s.entry.Unlock()
-	if err := s.settled(ctx); err != nil {
+	p, err := s.enqueueFollower(ctx, follower{ctx, apply})
+	if err != nil {
 		return err
-	}
-	s.deliver.Lock()
-	defer s.deliver.Unlock()
-	if s.follower.live() {
-		return store.ErrFollowed
-	}
-	apply(store.Batch{Reset: true, Revision: s.revision, Changes: s.items.Present()})
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.follower = follower{ctx: ctx, apply: apply}
-	return nil
-}
-
-// settled returns when all that is queued is on the disk.
-func (s *Store) settled(ctx context.Context) error {
-	s.mu.Lock()
-	closed, last := s.closed, s.last
-	s.mu.Unlock()
-	if closed {
-		return store.ErrClosed
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if last == nil {
-		return nil
 	}
 	select {
-	case <-last.done:
-		return nil
+	case <-p.done:
 	case <-s.failure.done:
-		return fmt.Errorf("%w: %w", ErrFailed, s.failure.err)
+		err = fmt.Errorf("%w: %w", ErrFailed, s.failure.err)
 	case <-ctx.Done():
+	}
+	s.deliver.Lock() // it may begin just now
+	defer s.deliver.Unlock()
+	select {
+	case <-p.done:
+		err = p.err
+	default:
+		*p.begins = follower{}
+	}
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	return err
 }
 
 // Sync implements [store.Store]. It does not block.
@@ -355,8 +338,6 @@ func (s *Store) Close() error {
 	if again {
 		return nil
 	}
-	s.entry.Lock() // a Follow under way ends first
-	defer s.entry.Unlock()
 	s.deliver.Lock()
 	defer s.deliver.Unlock()
 	s.follower, s.items = follower{}, nil

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -46,6 +47,11 @@ func TestNothingBeforeDisk(t *testing.T) {
 	}
 
 	slow.Store(true)
+	release := sync.OnceFunc(func() {
+		slow.Store(false)
+		close(synced)
+	})
+	defer release()
 	remove := store.Txn{Then: []store.Write{{Key: key, Delete: true}}}
 	done := make(chan error, 4)
 	go func() { done <- commit(remove) }()
@@ -62,6 +68,13 @@ func TestNothingBeforeDisk(t *testing.T) {
 		_, _, err := read(s)
 		done <- err
 	}()
+	within(t, "a follower", func() {
+		for queued := 0; queued == 0; time.Sleep(time.Millisecond) {
+			s.mu.Lock()
+			queued = len(s.queue)
+			s.mu.Unlock()
+		}
+	})
 	if revision, err := s.Sync(t.Context()); err != nil || revision != 1 {
 		t.Errorf("Sync: revision %d, %v", revision, err)
 	}
@@ -78,8 +91,7 @@ func TestNothingBeforeDisk(t *testing.T) {
 		done <- err
 	case <-time.After(50 * time.Millisecond):
 	}
-	slow.Store(false)
-	close(synced)
+	release()
 	for range cap(done) {
 		if err := <-done; err != nil {
 			t.Error(err)
