@@ -12,6 +12,7 @@ import (
 	"roost/internal/http1"
 	"roost/internal/negotiate"
 	"roost/internal/reactor"
+	"roost/store"
 )
 
 // fastCall is one request on the fast plane, from its head on until its answer is with the
@@ -244,28 +245,39 @@ func (k *fastCall) run(step step) {
 
 // elsewhere has work done on a goroutine, and goes on with what it returns.
 func (k *fastCall) elsewhere(work func() func() step) {
+	k.leave()
+	go func() {
+		var next func() step
+		defer func() {
+			p := recover()
+			k.comeBack(func() step {
+				if p != nil {
+					panic(p)
+				}
+				return next()
+			})
+		}()
+		next = work()
+	}()
+}
+
+// leave has the connection wait until comeBack.
+func (k *fastCall) leave() {
 	k.phase = phaseElsewhere
 	k.conn.Pause()
 	k.conn.ClearTime()
+}
+
+// comeBack goes on, from any goroutine, with what next says.
+func (k *fastCall) comeBack(next func() step) {
+	goOn := func() { k.do(func() { k.run(next()) }) }
+	if k.conn.Do(func(bool) { goOn() }) {
+		return
+	}
 	go func() {
-		var next func() step
-		var panicked any
-		func() {
-			defer func() { panicked = recover() }()
-			next = work()
-		}()
-		goOn := func() {
-			k.do(func() {
-				if panicked != nil {
-					panic(panicked)
-				}
-				k.run(next())
-			})
-		}
-		if !k.conn.Do(func(bool) { goOn() }) {
-			k.gone, k.alone = true, true // nobody else has the call
-			goOn()
-		}
+		k.conn.Loop().Wait()         // it may be closing connections still
+		k.gone, k.alone = true, true // nobody else has the call
+		goOn()
 	}()
 }
 
@@ -273,6 +285,13 @@ func (k *fastCall) elsewhere(work func() func() step) {
 // any more.
 func (k *fastCall) commit() {
 	q, st := &k.request, k.plane.server.store
+	if async, ok := st.(store.AsyncCommitter); ok {
+		k.leave()
+		async.CommitAsync(context.Background(), q.txn, func(revision uint64, err error) {
+			k.comeBack(func() step { return q.committed(revision, err) })
+		})
+		return
+	}
 	k.elsewhere(func() func() step {
 		revision, err := st.Commit(context.Background(), q.txn)
 		return func() step { return q.committed(revision, err) }

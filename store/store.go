@@ -228,6 +228,18 @@ type Store interface {
 	Close() error
 }
 
+// AsyncCommitter is a [Store] that needs no goroutine for a transaction that waits. Who serves
+// thousands of writers uses it where it is there.
+type AsyncCommitter interface {
+	Store
+
+	// CommitAsync does what Commit does and calls done once with what Commit would have
+	// returned: before it returns itself, or later from any goroutine. It does not wait for a
+	// disk or a network. The transaction's slices are lent until done is called. done must not
+	// block and must not call the store.
+	CommitAsync(ctx context.Context, txn Txn, done func(revision uint64, err error))
+}
+
 var (
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store is closed")

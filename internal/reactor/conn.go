@@ -127,16 +127,13 @@ func (c *Conn) closed() bool     { return c.has(isClosed) }
 func (c *Conn) Wake() { c.loop.wake(c) }
 
 // Do has f called on the loop of c, from any goroutine, and tells it whether c is open still. It
-// is false when the loop has ended: f is not called, and Closed was. It is not called on a loop.
+// is false when the loop ends: f is not called, and Closed was, or will be before the loop's Wait
+// returns.
 func (c *Conn) Do(f func(open bool)) bool {
-	if c.loop.post(func() {
+	return c.loop.post(func() {
 		f(!c.closed())
 		c.settle()
-	}) {
-		return true
-	}
-	<-c.loop.over // it may be closing connections still, of which c may be one
-	return false
+	})
 }
 
 // SetTime has Expired called after d, in place of what was set before.

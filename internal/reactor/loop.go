@@ -93,6 +93,9 @@ func (l *Loop) free() {
 // Now is when the events that are being handled came.
 func (l *Loop) Now() time.Time { return l.now }
 
+// Wait returns when the loop has ended. It is not called on the loop.
+func (l *Loop) Wait() { <-l.over }
+
 // after is when d is over. What is too far away for the wheel, which would take it for past, is
 // as far as it can be.
 func (l *Loop) after(d time.Duration) time.Time { return l.now.Add(min(d, maxTime)) }

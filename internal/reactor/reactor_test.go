@@ -602,6 +602,7 @@ func (h *closing) Closed(c *Conn) {
 		if other != c {
 			go func() {
 				called := other.Do(func(bool) {})
+				other.Loop().Wait()
 				h.mu.Lock()
 				defer h.mu.Unlock()
 				h.done <- fmt.Sprintf("called %v, closed %v", called, h.over[other])

@@ -15,54 +15,59 @@ import (
 // queued before it is there.
 type pending struct {
 	batch  store.Batch
-	tally  tally         // of what is there with it
-	begins *follower     // who gets the batch as its first; no one when it gave up
-	err    error         // why it did not begin, of done
-	done   chan struct{} // closed when it is on the disk and applied
+	tally  tally     // of what is there with it
+	begins *follower // who gets the batch as its first; no one when it gave up
+
+	// Under mu. Who waits is told when it is on the disk and applied, or why that failed.
+	waiting []func(failed error)
+	over    bool
 }
 
 // Commit implements [store.Store]. It waits for the disk, and not for ctx: once a transaction
 // has its place, it is made.
-func (s *Store) Commit(ctx context.Context, txn store.Txn) (uint64, error) {
-	if err := table.Validate(txn); err != nil {
-		return 0, fmt.Errorf("commit: %w", err)
-	}
-	p, revision, err := s.enqueue(ctx, txn)
-	if p == nil {
-		return revision, err
-	}
-	select {
-	case <-p.done:
-		return revision, err
-	case <-s.failure.done:
-	}
-	select {
-	case <-p.done: // it was on the disk before that failed
-		return revision, err
-	default:
-	}
-	if err != nil { // nothing was to be changed
-		return 0, fmt.Errorf("%w: %w", ErrFailed, s.failure.err)
-	}
-	return 0, fmt.Errorf("%w: %w", store.ErrUnknown, s.failure.err)
+func (s *Store) Commit(ctx context.Context, txn store.Txn) (revision uint64, err error) {
+	done := make(chan struct{})
+	s.CommitAsync(ctx, txn, func(r uint64, e error) {
+		revision, err = r, e
+		close(done)
+	})
+	<-done
+	return revision, err
 }
 
-// enqueue tests a transaction and gives it its place. It returns what to wait for, if there is
-// something: the transaction itself, or the one before it where nothing is changed.
-func (s *Store) enqueue(ctx context.Context, txn store.Txn) (*pending, uint64, error) {
+// CommitAsync implements [store.AsyncCommitter], without a goroutine for the transaction.
+func (s *Store) CommitAsync(ctx context.Context, txn store.Txn, done func(revision uint64, err error)) {
+	if err := table.Validate(txn); err != nil {
+		done(0, fmt.Errorf("commit: %w", err))
+		return
+	}
+	if revision, err, waits := s.enqueue(ctx, txn, done); !waits {
+		done(revision, err)
+	}
+}
+
+// enqueue tests a transaction and gives it its place. What is to be waited for is that it is on the
+// disk, or the one before it where nothing is changed; done is told then. Or there is nothing
+// to wait for.
+func (s *Store) enqueue(ctx context.Context, txn store.Txn, done func(uint64, error)) (revision uint64, err error, waits bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.usable(ctx); err != nil {
-		return nil, 0, err
+		return 0, err, false
 	}
 	if err := s.items.Test(txn.If); err != nil {
-		return s.last, 0, err
+		return 0, err, s.wait(func(failed error) {
+			if failed != nil { // nothing was to be changed
+				err = failed
+			}
+			done(0, err)
+		})
 	}
 	if size(txn) > maxTxn {
-		return nil, 0, fmt.Errorf("%w: one transaction takes at most %d bytes", store.ErrFull, maxTxn/2)
+		return 0, fmt.Errorf("%w: one transaction takes at most %d bytes", store.ErrFull, maxTxn/2), false
 	}
 	if grows(txn) && s.opts.MinFree > 0 && s.free.less(uint64(s.opts.MinFree)+size(txn)) {
-		return nil, 0, store.ErrFull
+		return 0, store.ErrFull, false
 	}
 	for i := range txn.Then {
 		if old := s.items.Get(txn.Then[i].Key); old != nil {
@@ -75,25 +80,31 @@ func (s *Store) enqueue(ctx context.Context, txn store.Txn) (*pending, uint64, e
 			s.tally.add(c.Item)
 		}
 	}
-	if len(changes) == 0 {
-		return s.last, s.revision, nil
+	if len(changes) > 0 {
+		s.revision++
+		s.last = &pending{tally: s.tally, batch: store.Batch{Revision: s.revision, Changes: changes, Mark: txn.Mark}}
+		s.append(s.last)
 	}
-	s.revision++
-	s.last = &pending{done: make(chan struct{}), tally: s.tally, batch: store.Batch{Revision: s.revision, Changes: changes, Mark: txn.Mark}}
-	s.append(s.last)
-	return s.last, s.revision, nil
+	revision = s.revision
+	return revision, nil, s.wait(func(failed error) {
+		if failed != nil {
+			done(0, fmt.Errorf("%w: %w", store.ErrUnknown, s.failure.err))
+			return
+		}
+		done(revision, nil)
+	})
 }
 
-// enqueueFollower gives a follower its place.
-func (s *Store) enqueueFollower(ctx context.Context, f follower) (*pending, error) {
+// enqueueFollower gives a follower its place, after which it is told.
+func (s *Store) enqueueFollower(ctx context.Context, f *follower, told func(failed error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.usable(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	p := &pending{done: make(chan struct{}), tally: s.tally, begins: &f, batch: store.Batch{Revision: s.revision, Reset: true, Changes: s.items.Present()}}
-	s.append(p)
-	return p, nil
+	first := store.Batch{Revision: s.revision, Reset: true, Changes: s.items.Present()}
+	s.append(&pending{tally: s.tally, begins: f, batch: first, waiting: []func(error){told}})
+	return nil
 }
 
 // usable returns why nothing can be queued, if that is so. It is called with mu held.
@@ -112,9 +123,33 @@ func (s *Store) usable(ctx context.Context) error {
 // append queues what the writer is to take. It is called with mu held.
 func (s *Store) append(p *pending) {
 	s.queue = append(s.queue, p)
+	if len(s.queue) < s.enough {
+		return // the writer waits for more
+	}
 	select {
 	case s.more <- struct{}{}:
 	default: // the writer knows
+	}
+}
+
+// wait has told called when the transactions that were queued are on the disk, if they are not. It
+// is called with mu held.
+func (s *Store) wait(told func(failed error)) bool {
+	if s.last == nil || s.last.over {
+		return false
+	}
+	s.last.waiting = append(s.last.waiting, told)
+	return true
+}
+
+// tell ends a pending for those who wait for it.
+func (s *Store) tell(p *pending, failed error) {
+	s.mu.Lock()
+	waiting := p.waiting
+	p.waiting, p.over = nil, true
+	s.mu.Unlock()
+	for _, told := range waiting {
+		told(failed)
 	}
 }
 
@@ -195,17 +230,57 @@ func (s *Store) writeQueue() (wrote bool) {
 		if len(group) == 0 || s.failure.get() != nil {
 			return wrote
 		}
+		start := time.Now()
 		some, err := s.writeGroup(group)
 		if err != nil {
 			s.fail(err)
 			return wrote
 		}
+		took := time.Since(start)
 		for _, p := range group {
-			s.hand(p)
+			s.tell(p, s.hand(p))
 		}
 		wrote = wrote || some
+		s.gather(len(group), took)
 	}
 }
+
+// gather waits until as many are queued as wait for the disk at once, it seems: those of a group
+// that is done mostly come again. Without it they would be two halves that take turns, with
+// twice the syncs. It waits no longer than the group took, which is what a sync of its own
+// would cost those that are queued.
+func (s *Store) gather(group int, took time.Duration) {
+	s.mu.Lock()
+	enough := group + len(s.queue)
+	if enough == 1 || s.closed || took < minGather {
+		s.mu.Unlock()
+		return
+	}
+	select {
+	case <-s.more:
+	default:
+	}
+	s.enough = enough
+	s.mu.Unlock()
+	timer := time.NewTimer(min(took, maxGather))
+	defer timer.Stop()
+	select {
+	case <-s.more:
+	case <-timer.C:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.enough = 1
+}
+
+const (
+	// minGather: what is written sooner, as it is not synced or the disk is that quick, takes
+	// less than a timer does.
+	minGather = 200 * time.Microsecond
+
+	// maxGather is enough for a client near by to read an answer and send its next request.
+	maxGather = 2 * time.Millisecond
+)
 
 // take takes what goes to the disk at once.
 func (s *Store) take() []*pending {
@@ -218,12 +293,11 @@ func (s *Store) take() []*pending {
 		}
 		n++
 	}
-	group := s.queue[:n:n]
-	s.queue = s.queue[n:]
+	s.writing, s.queue = s.queue[:n:n], s.queue[n:]
 	if len(s.queue) == 0 {
 		s.queue = nil
 	}
-	return group
+	return s.writing
 }
 
 // writes are the changes that go to the disk.
@@ -271,20 +345,20 @@ func (s *Store) durability() *pebble.WriteOptions {
 	return pebble.Sync
 }
 
-// hand applies what is on the disk.
-func (s *Store) hand(p *pending) {
+// hand hands over what is on the disk. It returns why a follower did not begin.
+func (s *Store) hand(p *pending) (err error) {
 	s.deliver.Lock()
 	defer s.deliver.Unlock()
 	switch {
 	case p.begins != nil:
-		p.err = s.begin(*p.begins, p.batch)
+		err = s.begin(*p.begins, p.batch)
 	case s.follower.live():
 		s.follower.apply(p.batch)
 	default:
 		s.follower = follower{}
 	}
 	s.applied.Store(p.batch.Revision)
-	close(p.done)
+	return err
 }
 
 // begin hands a follower its first batch, where it did not give up. It is called with deliver held.

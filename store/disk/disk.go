@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,11 +72,12 @@ var ErrFailed = errors.New("disk failed: the store accepts no change until it is
 //
 // A transaction is tested against the items and written to them under mu, where it gets its
 // revision, and then waits in a queue. One goroutine, the writer, takes whatever is there to the
-// disk at once, and when it is synced hands it to the follower, in order. So transactions are tested
-// against ones that are not on the disk yet; the order of the log is that of the tests, so none
-// can be on the disk without those that it was tested against. A transaction whose
-// condition fails waits for those before it too: what its error shows is then what everybody sees.
-// A follower has its place in the queue as well: it begins with the items as they were there.
+// disk at once, and when it is synced hands it to the follower, in order, and tells who waits.
+// So transactions are tested against ones that are not on the disk yet; the order of the log is
+// that of the tests, so none can be on the disk without those that it was tested against. A
+// transaction whose condition fails waits for those before it too: what its error shows is then
+// what everybody sees. A follower has its place in the queue as well: it begins with the items
+// as they were there.
 //
 // Pebble would sync concurrent commits together by itself. But it would take a goroutine a
 // commit to wait for it, and the order in which they return is not that of the log.
@@ -93,7 +95,9 @@ type Store struct {
 	revision uint64       // of the newest queued
 	tally    tally        // of items
 	queue    []*pending
-	last     *pending // the newest, also when it is not in the queue any more
+	enough   int        // how many the writer waits for
+	writing  []*pending // what the writer took last
+	last     *pending   // the newest transaction, wherever it is
 	closed   bool
 	more     chan struct{} // tells the writer that the queue has something
 
@@ -108,7 +112,7 @@ type Store struct {
 	free    freeSpace
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.AsyncCommitter = (*Store)(nil)
 
 // follower is who gets the batches: nobody while apply is nil.
 type follower struct {
@@ -269,33 +273,36 @@ func (s *Store) load() error {
 	return err
 }
 
-// fail is told of what Pebble can't go on after, on whatever goroutine it happened.
+// fail is told of what Pebble can't go on after, on whatever goroutine it happened. Nothing that
+// is queued comes to the disk any more.
 func (s *Store) fail(err error) {
 	s.opts.Logger.Error("disk failed; no change is accepted until the store is opened again", "store", s.dir, "error", err)
 	s.failure.set(err)
+	s.mu.Lock()
+	lost := slices.Concat(s.writing, s.queue)
+	s.writing, s.queue = nil, nil
+	s.mu.Unlock()
+	for _, p := range lost {
+		s.tell(p, fmt.Errorf("%w: %w", ErrFailed, s.failure.err))
+	}
 }
 
 // Follow implements [store.Store]. All calls of apply come from a goroutine of the store's. It
 // waits for the disk where something is on its way there. After an error of the disk it fails
 // with [ErrFailed].
 func (s *Store) Follow(ctx context.Context, apply func(store.Batch)) error {
-	p, err := s.enqueueFollower(ctx, follower{ctx, apply})
-	if err != nil {
+	f := &follower{ctx, apply}
+	begun := make(chan error, 1)
+	if err := s.enqueueFollower(ctx, f, func(failed error) { begun <- failed }); err != nil {
 		return err
 	}
+	var err error
 	select {
-	case <-p.done:
-	case <-s.failure.done:
-		err = fmt.Errorf("%w: %w", ErrFailed, s.failure.err)
+	case err = <-begun:
 	case <-ctx.Done():
-	}
-	s.deliver.Lock() // it may begin just now
-	defer s.deliver.Unlock()
-	select {
-	case <-p.done:
-		err = p.err
-	default:
-		*p.begins = follower{}
+		s.deliver.Lock() // it may begin just now
+		*f = follower{}
+		s.deliver.Unlock()
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -19,8 +19,31 @@ import (
 // that nobody else writes to; it may be called several times within one test,
 // and fails t if it can't. The suite closes what it opens. The stores may hand
 // over batches on any goroutine and give revisions with holes between them, but
-// have no cause to skip history: the suite's followers keep up.
+// have no cause to skip history: the suite's followers keep up. A [store.AsyncCommitter] is
+// held to all of it by CommitAsync too.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	runAll(t, open)
+	if _, is := opened(t, open).(store.AsyncCommitter); is {
+		t.Run("Async", func(t *testing.T) {
+			runAll(t, func(t *testing.T) store.Store { return async{open(t).(store.AsyncCommitter)} })
+		})
+	}
+}
+
+// async commits by CommitAsync.
+type async struct{ store.AsyncCommitter }
+
+func (a async) Commit(ctx context.Context, txn store.Txn) (revision uint64, err error) {
+	done := make(chan struct{})
+	a.CommitAsync(ctx, txn, func(r uint64, e error) {
+		revision, err = r, e
+		close(done) // which panics the second time
+	})
+	<-done
+	return revision, err
+}
+
+func runAll(t *testing.T, open func(t *testing.T) store.Store) {
 	promises := []struct {
 		name string
 		test func(*testing.T, store.Store)
