@@ -477,9 +477,15 @@ func (c *Conn) settle() {
 	case c.has(isLast) && c.waiting == nil:
 		c.linger()
 	}
-	if !c.closed() {
+	if !c.closed() && !c.calm() {
 		c.watch()
 	}
+}
+
+// calm says that c is paused and nothing else is the matter. It is mostly resumed before anything
+// comes, and epoll is told only if something does.
+func (c *Conn) calm() bool {
+	return c.has(isPaused) && !c.has(hasEnded|hasLeft) && c.waiting == nil
 }
 
 // linger shuts the sending side, and drops what comes.
