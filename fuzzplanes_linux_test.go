@@ -561,7 +561,7 @@ var planeDifferences = []planeDifference{
 		return r.headErr == nil && apart && fast != nil && ref != nil && fast.status == ref.status && fast.last != ref.last
 	}},
 	{16, "the authority of a target takes the place of Host unseen", func(r *sentRequest, fast, ref *planeAnswer) bool {
-		return r.refusedAs(http1.KindHost) && bytes.Contains(r.head.Target, []byte("//"))
+		return r.refusedAs(http1.KindHost) && (bytes.Contains(r.head.Target, []byte("//")) || string(r.head.Method) == "CONNECT")
 	}},
 	{16, "an authority that is none is a bad Host, and no bad target", func(r *sentRequest, fast, ref *planeAnswer) bool {
 		return r.headErr == nil && bytes.Contains(r.head.Target, []byte("://")) && fast.isProblem("bad-target") && ref.isProblem("bad-host")
