@@ -241,6 +241,9 @@ func (s *Store) make(database string, fill func() error) (err error) {
 	return endFormat(fs, s.dir)
 }
 
+// maxRoom bounds for how many items there is room before they are read.
+const maxRoom = 16 << 20
+
 // load reads everything.
 func (s *Store) load() error {
 	st, found, err := readState(s.db)
@@ -252,12 +255,12 @@ func (s *Store) load() error {
 	}
 	s.epoch, s.revision = st.epoch, st.revision
 	s.applied.Store(st.revision)
-	var items []*store.Item
+	items := make([]store.Change, 0, min(st.tally.count, maxRoom))
 	err = readItems(s.db, func(item *store.Item) error {
 		if err := st.admits(item); err != nil {
 			return err
 		}
-		items = append(items, item)
+		items = append(items, store.Change{Item: item})
 		s.tally.add(item)
 		return nil
 	})

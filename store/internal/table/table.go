@@ -15,7 +15,7 @@ import (
 // Table is what is stored now. Items are replaced, never changed: others hold them too.
 type Table struct {
 	spaces map[string]*space
-	loaded []*store.Item // what Of was given, until something is written
+	loaded []store.Change // what Of was given, until something is written
 }
 
 // space is the items of one space, by name.
@@ -26,18 +26,19 @@ type space struct {
 
 func New() *Table { return &Table{spaces: make(map[string]*space)} }
 
-// Of makes a table of items with different keys. It keeps the slice.
-func Of(items []*store.Item) *Table {
+// Of makes a table of items with different keys, given as [Table.Present] returns them. It keeps
+// the slice.
+func Of(items []store.Change) *Table {
 	t := New()
 	counts := make(map[string]int)
-	for _, item := range items {
-		counts[item.Key.Space]++
+	for _, c := range items {
+		counts[c.Item.Key.Space]++
 	}
 	for name, n := range counts {
 		t.spaces[name] = &space{items: make(map[string]*store.Item, n)}
 	}
-	for _, item := range items {
-		t.Set(item)
+	for _, c := range items {
+		t.Set(c.Item)
 	}
 	t.loaded = items
 	return t
@@ -64,13 +65,10 @@ func (t *Table) Totals(yield func(space string, count, bytes uint64) bool) {
 // Present returns every item as a change. They are in the order that Of had them in while
 // nothing has been written since, and then in no particular one.
 func (t *Table) Present() []store.Change {
-	changes := make([]store.Change, 0, t.Len())
 	if t.loaded != nil {
-		for _, item := range t.loaded {
-			changes = append(changes, store.Change{Item: item})
-		}
-		return changes
+		return t.loaded
 	}
+	changes := make([]store.Change, 0, t.Len())
 	for _, s := range t.spaces {
 		for _, item := range s.items {
 			changes = append(changes, store.Change{Item: item})

@@ -21,7 +21,7 @@ func names(t *Table) (all []string) {
 // TestOf: what was loaded comes in its order, with its totals, until something is written.
 func TestOf(t *testing.T) {
 	load := func() *Table {
-		return Of([]*store.Item{item("b", "2", "xx"), item("b", "1", "x"), item("a", "3", "xxx")})
+		return Of([]store.Change{{Item: item("b", "2", "xx")}, {Item: item("b", "1", "x")}, {Item: item("a", "3", "xxx")}})
 	}
 	loaded := load()
 	if got, want := names(loaded), []string{"b 2", "b 1", "a 3"}; !slices.Equal(got, want) {
