@@ -276,7 +276,7 @@ func (p *fastPlane) quick(c *reactor.Conn, l *lane, h *http1.Head) bool {
 		return false
 	}
 	if rep.served.Load() == nil {
-		if b, ok := l.first.append(c.Buffer(), rep, now); ok {
+		if b, ok := l.first.append(c.Buffer(), rep, now, &l.date); ok {
 			rep.served.CompareAndSwap(nil, servedOnce)
 			c.SetBuffer(b)
 			c.WriteShared(rep.item.Value)
@@ -354,18 +354,23 @@ func malformed(err *http1.Error) *Problem {
 
 // write writes an answer; connection is the value of Connection, if it is sent.
 func (p *fastPlane) write(c *reactor.Conn, a *reply, method, connection string) {
-	l := laneOf(c)
-	b := http1.AppendStatusLine(c.Buffer(), a.status)
-	b = l.date.AppendDate(b, c.Loop().Now().Unix())
-	b = appendFields(b, a.fields)
-	if connection != "" {
-		b = http1.AppendField(b, "Connection", connection)
-	}
+	b := appendHead(c, a, connection)
 	if len(a.body) == 0 && hasBody(a.status, method) && !hasField(a.fields, "Content-Length") {
 		b = http1.AppendIntField(b, "Content-Length", 0)
 	}
 	c.SetBuffer(http1.AppendEnd(b))
 	c.WriteShared(a.body)
+}
+
+// appendHead appends the head of an answer, but for its end, to what c has to write.
+func appendHead(c *reactor.Conn, a *reply, connection string) []byte {
+	b := http1.AppendStatusLine(c.Buffer(), a.status)
+	b = laneOf(c).date.AppendDate(b, c.Loop().Now().Unix())
+	b = appendFields(b, a.fields)
+	if connection != "" {
+		b = http1.AppendField(b, "Connection", connection)
+	}
+	return b
 }
 
 // hasBody says whether an answer has content, be it of no octets (RFC 9110 §6.4.1).
@@ -459,16 +464,20 @@ func (p *fastPlane) observe(c *reactor.Conn) {
 	if o == nil {
 		return
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			p.server.cfg.Logger.Error("observer panicked", "panic", r, "stack", string(debug.Stack()))
-		}
-	}()
+	defer p.guardObserver()
 	o.Connection(&ConnectionRecord{
 		Listener: c.Listener().String(), Peer: peerOf(c),
 		Start: c.Start(), Duration: time.Since(c.Start()),
 		Received: c.Received(), Sent: c.Sent(),
 	})
+}
+
+// guardObserver is deferred around an observer that is called on a loop, with nobody else to
+// answer for it.
+func (p *fastPlane) guardObserver() {
+	if r := recover(); r != nil {
+		p.server.cfg.Logger.Error("observer panicked", "panic", r, "stack", string(debug.Stack()))
+	}
 }
 
 // peerOf is the other end's address, as package net writes it.

@@ -61,14 +61,13 @@ func (s *fastStream) plane() *fastPlane { return laneOf(s.conn).plane }
 
 // begin writes the head.
 func (s *fastStream) begin(a *reply) {
-	b := http1.AppendStatusLine(s.conn.Buffer(), a.status)
-	b = laneOf(s.conn).date.AppendDate(b, s.conn.Loop().Now().Unix())
-	b = appendFields(b, a.fields)
+	connection := ""
+	if !s.keep {
+		connection = "close"
+	}
+	b := appendHead(s.conn, a, connection)
 	if s.chunked {
 		b = http1.AppendField(b, "Transfer-Encoding", "chunked")
-	}
-	if !s.keep {
-		b = http1.AppendField(b, "Connection", "close")
 	}
 	s.conn.SetBuffer(http1.AppendEnd(b))
 }
@@ -139,11 +138,7 @@ func (s *fastStream) end() {
 	defer s.conn.GivePlace()
 	s.plane().keepPlace(s.conn, s.called)
 	if s.record != nil {
-		defer func() { // on the loop, with nobody else to answer for it
-			if r := recover(); r != nil {
-				s.plane().server.cfg.Logger.Error("observer panicked", "panic", r, "stack", string(debug.Stack()))
-			}
-		}()
+		defer s.plane().guardObserver()
 		s.record.Duration, s.record.Sent = time.Since(s.record.Start), s.sent
 		s.plane().server.cfg.Observer.Request(s.record)
 	}

@@ -55,8 +55,8 @@ func appendFields(b []byte, fields []Field) []byte {
 // for once each, to make and to keep an answer for each costs more than all the rest. It is
 // for one goroutine.
 type firstAnswers struct {
-	date, modified http1.Date
-	types          map[string]*firstType
+	modified http1.Date
+	types    map[string]*firstType
 }
 
 // firstType is what the answers of a media type have in common.
@@ -82,9 +82,9 @@ func (f *firstAnswers) typeOf(mediaType string) *firstType {
 	return t
 }
 
-// append appends the head of the answer at a time. It is false for a representation whose answer has
-// more than most: then nothing is appended.
-func (f *firstAnswers) append(b []byte, r *Representation, now time.Time) ([]byte, bool) {
+// append appends the head of the answer at a time, of which date has the text. It is false for a
+// representation whose answer has more than most: then nothing is appended.
+func (f *firstAnswers) append(b []byte, r *Representation, now time.Time, date *http1.Date) ([]byte, bool) {
 	item := r.item
 	modified := item.Modified.Unix()
 	if item.Modified.IsZero() || modified > now.Unix() || !item.Expires.IsZero() || strings.HasPrefix(r.tag, `"`) {
@@ -95,7 +95,7 @@ func (f *firstAnswers) append(b []byte, r *Representation, now time.Time) ([]byt
 		return b, false
 	}
 	b = http1.AppendStatusLine(b, http.StatusOK)
-	b = f.date.AppendDate(b, now.Unix())
+	b = date.AppendDate(b, now.Unix())
 	b = append(b, "X-Content-Type-Options: nosniff\r\n"...)
 	contentType := t.asItIs
 	if t.withCharset != contentType && utf8.Valid(item.Value) {

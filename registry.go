@@ -214,12 +214,13 @@ func (g *registry) list(prefix, after string, most int) []*entry {
 // becomes visible.
 func (g *registry) apply(b store.Batch) {
 	g.startsOver, g.loads = b.Reset, b.Reset && g.count() == 0
+	if b.Reset {
+		g.replies.forgetAll()
+	}
 	switch {
 	case g.loads:
-		g.replies.forgetAll()
 		g.expect(len(b.Changes))
 	case b.Reset:
-		g.replies.forgetAll()
 		g.reset(b)
 	}
 	g.applySpace(resourceSpace, b, g.applyResource)

@@ -134,12 +134,9 @@ func (r *Reactor) Each(f func(*Conn)) {
 	done.Wait()
 }
 
-// Hurry ends all lingering, now and from now on.
-func (r *Reactor) Hurry() { r.rushed.Store(true) }
-
 // Close closes the listeners and every connection, and ends the loops. It is not called on one.
 func (r *Reactor) Close() {
-	r.Hurry()
+	r.rushed.Store(true) // ends all lingering
 	r.mu.Lock()
 	again := r.closed
 	r.closed = true
