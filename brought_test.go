@@ -10,6 +10,17 @@ import (
 	"roost/store/disk"
 )
 
+// brought is a store with what was exported elsewhere.
+func brought(t *testing.T, export string) *disk.Store {
+	dir := t.TempDir()
+	_, err := disk.Import(dir, strings.NewReader(export), nil, disk.Options{})
+	must(err)
+	d, err := disk.Open(dir, disk.Options{})
+	must(err)
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
 // What a store brings may say that a resource was made under itself.
 func TestParentsInACircle(t *testing.T) {
 	const export = `{"kind":"roost store export","format":1,"epoch":"e","revision":5,"time":"2026-05-01T12:30:00Z"}
@@ -18,12 +29,7 @@ func TestParentsInACircle(t *testing.T) {
 {"space":"resource","name":"/c","meta":{"type":"text/plain","parent":"/b"},"value":"","created":2,"revision":2}
 {"items":3}
 `
-	dir := t.TempDir()
-	_, err := disk.Import(dir, strings.NewReader(export), nil, disk.Options{})
-	must(err)
-	d, err := disk.Open(dir, disk.Options{})
-	must(err)
-	defer d.Close()
+	d := brought(t, export)
 	loaded := make(chan error, 1)
 	go func() {
 		s, err := roost.New(context.Background(), roost.Config{Store: d, Index: true})
@@ -55,12 +61,7 @@ func TestBroughtNonsense(t *testing.T) {
 {"space":"resource","name":"/type","meta":{"type":"text/plain\r\nX: y"},"value":"","created":3,"revision":3}
 {"items":6}
 `
-	dir := t.TempDir()
-	_, err := disk.Import(dir, strings.NewReader(export), nil, disk.Options{})
-	must(err)
-	d, err := disk.Open(dir, disk.Options{})
-	must(err)
-	defer d.Close()
+	d := brought(t, export)
 	s := start(t, roost.Config{Store: d})
 	if got := s.ListResource(""); len(got) != 1 || got[0] != "/good" {
 		t.Errorf("%q", got)

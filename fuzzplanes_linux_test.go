@@ -526,6 +526,10 @@ var planeDifferences = []planeDifference{
 	{5, "a folded line is unfolded", func(r *sentRequest, fast, ref *planeAnswer) bool {
 		return r.refusedAs(http1.KindFieldLine) && strings.Contains(r.headErr.Text, "continued")
 	}},
+	{6, "an empty Host counts as none, which HTTP/1.0 needs not have", func(r *sentRequest, fast, ref *planeAnswer) bool {
+		hosts := r.values(http1.Host)
+		return r.refusedAs(http1.KindHost) && r.head.Minor == 0 && len(hosts) == 1 && hosts[0] == ""
+	}},
 	{8, "equal lengths and leading zeros are accepted", func(r *sentRequest, fast, ref *planeAnswer) bool {
 		return r.refusedAs(http1.KindContentLength)
 	}},

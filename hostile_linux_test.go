@@ -3,10 +3,12 @@ package roost_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +24,8 @@ func (c *raw) reset() {
 	c.Close()
 }
 
-// never be ended.
+// What is pipelined behind answers to a client that has reset its connection ends with it, and
+// Shutdown has nothing to wait for.
 func TestPipelinedBehindReset(t *testing.T) {
 	told := newRecorder()
 	s := start(t, roost.Config{})
@@ -224,13 +227,9 @@ func TestPollBehindSlowReader(t *testing.T) {
 	group.Wait()
 }
 
-type panicking struct{ observed }
-
-func (*panicking) Request(*roost.RequestRecord) { panic("observer") }
-
 // An observer that panics at the end of a stream ends nothing else.
 func TestObserverOfStreamPanics(t *testing.T) {
-	s := start(t, roost.Config{Observer: new(panicking), Logger: slog.New(slog.DiscardHandler)})
+	s := start(t, roost.Config{Observer: panicky{}, Logger: slog.New(slog.DiscardHandler)})
 	s.add("/a", all, nil)
 	for range 2 {
 		c := s.dial()
@@ -250,7 +249,7 @@ func TestObserverOfStreamPanics(t *testing.T) {
 func TestCostlyAnswers(t *testing.T) {
 	s := start(t, roost.Config{})
 	long := make([]byte, 8<<20)
-	rand.Read(long)
+	cryptorand.Read(long)
 	s.add("/long", roost.GET, nil, roost.WithValue(long))
 	s.add("/a", roost.GET, nil)
 	var bystanders []*raw
@@ -282,5 +281,207 @@ func TestEmptyLinesEarnNoTime(t *testing.T) {
 	c.rest()
 	if took := time.Since(begun); took > 3*time.Second {
 		t.Errorf("closed after %v", took)
+	}
+}
+
+// holding is a Gate that lets everything pass after f.
+func holding(f func()) roost.Gate {
+	return gateFunc(func(*roost.Head) roost.Verdict { f(); return roost.Verdict{} })
+}
+
+// ended is an Observer that notes that a connection ended.
+type ended chan struct{}
+
+func (ended) Request(*roost.RequestRecord)         {}
+func (o ended) Connection(*roost.ConnectionRecord) { o <- struct{}{} }
+func (ended) Change(*roost.ChangeRecord)           {}
+
+// A client that goes before its content was asked for, while a goroutine looks at its head, leaves nothing.
+func TestGoneBeforeContent(t *testing.T) {
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	told := make(chan *roost.Exchange, 1)
+	gone := make(ended, 1)
+	s := start(t, roost.Config{MaxConns: 1, Observer: gone, Gate: holding(func() { asked <- struct{}{}; <-goOn })})
+	s.add("/a", all, func(e *roost.Exchange) { told <- e })
+	c := s.dial()
+	c.send("PUT /a HTTP/1.1\r\nHost: a\r\nAccept-Encoding: identity;q=0, gzip\r\nContent-Length: 5\r\n\r\n")
+	<-asked
+	c.reset()
+	<-gone
+	goOn <- struct{}{}
+	select {
+	case e := <-told:
+		if e.Status != 400 {
+			t.Error("status", e.Status)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the request never ends")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Error("Shutdown:", err)
+	}
+}
+
+// A gate that gives up and an observer that panics about it end one connection.
+func TestAbortAndObserverPanics(t *testing.T) {
+	s := start(t, roost.Config{Observer: panicky{}, Gate: holding(func() { panic(http.ErrAbortHandler) }), Logger: slog.New(slog.DiscardHandler)})
+	s.add("/a", all, nil)
+	for range 2 {
+		c := s.dial()
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := c.rest(); got != "" {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// What follows a trailer section that is too large is no request.
+func TestLargeTrailerEnds(t *testing.T) {
+	for _, tr := range []transport{reference, fast} {
+		s := tr.start(t, roost.Config{})
+		s.add("/a", all, nil)
+		s.add("/b", all, nil)
+		c := s.dial()
+		c.send("PUT /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + strings.Repeat("x", 40<<10) +
+			"\r\n\r\nDELETE /b HTTP/1.1\r\nHost: a\r\n\r\n")
+		c.Conn.(*net.TCPConn).CloseWrite()
+		if got := c.rest(); strings.Count(got, "HTTP/1.1 ") != 1 || !strings.Contains(got, "Connection: close") {
+			t.Errorf("%s: got %q", tr.name, got)
+		}
+	}
+}
+
+// Who ends its side has no poll or stream go on behind what came before and had to wait: an
+// answer for its reader, or a hook.
+func TestHalfClosedBehindWait(t *testing.T) {
+	s := start(t, roost.Config{})
+	long := bytes.Repeat([]byte("x"), 16<<20)
+	s.add("/long", roost.GET, nil, roost.WithValue(long))
+	must(s.add("/hook", roost.GET, nil).RegisterHook(roost.GET, func(context.Context, *roost.Exchange) roost.Decision {
+		time.Sleep(100 * time.Millisecond)
+		return roost.Decision{}
+	}))
+	a := s.add("/a", all, nil)
+	r, err := a.Representation()
+	must(err)
+	for _, before := range []string{"/long", "/hook"} {
+		for name, next := range map[string]string{
+			"poll":   "GET /a HTTP/1.1\r\nHost: a\r\nIf-None-Match: " + r.ETag() + "\r\nPrefer: wait=50\r\n\r\n",
+			"stream": "GET /a HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n",
+		} {
+			c := s.dial()
+			c.send("GET " + before + " HTTP/1.1\r\nHost: a\r\n\r\n" + next)
+			c.Conn.(*net.TCPConn).CloseWrite()
+			time.Sleep(50 * time.Millisecond)
+			c.SetDeadline(time.Now().Add(5 * time.Second))
+			b, err := io.ReadAll(c)
+			if n := bytes.Count(b, []byte("HTTP/1.1 ")); n != 2 || err != nil {
+				t.Errorf("%s behind %s: %d answers, %v", name, before, n, err)
+			}
+		}
+	}
+	eventually(t, func() bool { return roost.Watchers(s.Server) == 0 })
+}
+
+// Wherever in its requests a client goes, and however, it leaves nothing behind.
+func TestGoneAnywhere(t *testing.T) {
+	const conns = 8
+	s := start(t, roost.Config{MaxConns: conns, MaxQueuedCallbacks: 4})
+	s.add("/long", roost.GET, nil, roost.WithValue(bytes.Repeat([]byte("x"), 4<<20)))
+	a := s.add("/a", all, func(*roost.Exchange) {})
+	must(s.add("/hook", all, func(*roost.Exchange) { time.Sleep(time.Millisecond) }).RegisterHook(roost.GET|roost.PUT, func(context.Context, *roost.Exchange) roost.Decision {
+		time.Sleep(time.Millisecond)
+		return roost.Decision{}
+	}))
+	r, err := a.Representation()
+	must(err)
+	const coded = "Accept-Encoding: identity;q=0, gzip\r\n"
+	parts := []string{
+		"GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET /a HTTP/1.1\r\nHost: a\r\n" + coded + "\r\n",
+		"GET /long HTTP/1.1\r\nHost: a\r\n\r\n",
+		"PUT /hook HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345",
+		"PUT /hook HTTP/1.1\r\nHost: a\r\n" + coded + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n0\r\n\r\n",
+		"PUT /none HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345",
+		"GET /hook HTTP/1.1\r\nHost: a\r\n\r\n",
+		"POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n12",
+		"GET /a HTTP/1.1\r\nHost: a\r\nIf-None-Match: " + r.ETag() + "\r\nPrefer: wait=1\r\n\r\n",
+		"GET /a HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n",
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 600 {
+		var script strings.Builder
+		for range 1 + random.IntN(3) {
+			script.WriteString(parts[random.IntN(len(parts))])
+		}
+		octets := script.String()
+		c := s.dial()
+		c.send(octets[:random.IntN(len(octets)+1)])
+		time.Sleep(time.Duration(random.IntN(1500)) * time.Microsecond)
+		switch i % 3 {
+		case 0:
+			c.reset()
+		case 1:
+			c.Close()
+		case 2:
+			c.Conn.(*net.TCPConn).CloseWrite()
+			time.AfterFunc(time.Duration(random.IntN(3000))*time.Microsecond, func() { c.Close() })
+		}
+	}
+	eventually(t, func() bool {
+		return roost.FastConns(s.Server) == 0 && roost.Watchers(s.Server) == 0 && roost.Pending(s.Server) == 0 && roost.QueuedCallbacks(s.Server) == 0
+	})
+	var all []*raw
+	for range conns { // each has a place
+		c := s.dial()
+		all = append(all, c)
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range all {
+		c.Close()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Error("Shutdown:", err)
+	}
+}
+
+// A value that is coded for the first time holds up no other connection.
+func TestFirstCoding(t *testing.T) {
+	s := start(t, roost.Config{})
+	random := rand.New(rand.NewPCG(1, 2))
+	text := make([]byte, 2<<20)
+	for i := range text {
+		text[i] = "abcdefgh"[random.IntN(8)]
+	}
+	s.add("/text", roost.GET, nil, roost.WithValue(text))
+	s.add("/a", roost.GET, nil)
+	var bystanders []*raw
+	for range 8 {
+		bystanders = append(bystanders, s.dial())
+	}
+	c := s.dial()
+	answered := make(chan time.Time, 1)
+	c.send("HEAD /text?x HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n")
+	go func() {
+		c.Read(make([]byte, 4<<10))
+		answered <- time.Now()
+	}()
+	time.Sleep(20 * time.Millisecond)
+	for _, c := range bystanders {
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		if _, err := c.Read(make([]byte, 4<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now := time.Now(); !now.Before(<-answered) {
+		t.Error("others waited for it")
 	}
 }

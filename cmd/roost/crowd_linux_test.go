@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,20 +37,7 @@ func TestCrowd(t *testing.T) {
 	if err := os.WriteFile(big, make([]byte, 8<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command("roost", "serve", "--listen", "127.0.0.1:0", "--plane", "fast", "--methods", "GET,PUT",
-		"--resource", "/small=value", "--resource", "/big=@"+big), ended: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.ended)
-	}()
-	t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		<-p.ended
-	})
+	p := launch(t, "serve", "--listen", "127.0.0.1:0", "--plane", "fast", "--methods", "GET,PUT", "--resource", "/small=value", "--resource", "/big=@"+big)
 	found := p.find(&p.stdout, listens)
 	if found == nil {
 		t.Fatal("it does not start")

@@ -81,6 +81,25 @@ func number(name string, otherwise uint64) uint64 {
 	return otherwise
 }
 
+// launch starts the program, for as long as the test.
+func launch(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command("roost", args...), ended: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.ended
+	})
+	return p
+}
+
 // victim is a server that is killed, and started again with the same folder.
 type victim struct {
 	t       *testing.T
@@ -101,21 +120,8 @@ func (v *victim) start() *victim {
 	for _, uri := range shared {
 		args = append(args, "--resource", uri+"="+declared)
 	}
-	p := &process{cmd: exec.Command("roost", args...), ended: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	v.started = time.Now()
-	if err := p.cmd.Start(); err != nil {
-		v.t.Fatal(err)
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.ended)
-	}()
-	v.t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		<-p.ended
-	})
-	v.running = p
+	v.running = launch(v.t, args...)
 	return v
 }
 
