@@ -28,7 +28,6 @@ torture: .tmp ## kill a server under load TORTURE_ROUNDS (200) times, and run th
 	ROOST_TORTURE=1 TORTURE_ROUNDS=$(TORTURE_ROUNDS) $(GO) test -count 1 -timeout 2h -v -run '^TestKill$$' ./cmd/roost
 	ROOST_TORTURE=10 $(GO) test -count 1 -timeout 2h ./store/disk
 	ROOST_TORTURE=1 $(GO) test -count 1 -timeout 2h -v -run '^TestCrowd$$' ./cmd/roost
-	ROOST_TORTURE=1 $(GO) test -count 1 -timeout 2h -v -run '^TestLoad$$' .
 
 bench: .tmp ## measure against bare net/http (bench/README.md)
 	$(GO) test -run '^$$' -bench . ./bench

@@ -64,6 +64,18 @@ func start(p *Process) (_ *Process, err error) {
 	return p, nil
 }
 
+// FreePort is a port of the loopback interface that nobody listens at, for servers that can't
+// choose one.
+func FreePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}
+
 // startTime is how long a server may take until it listens.
 const startTime = 10 * time.Second
 

@@ -95,7 +95,7 @@ func (m *measurement) startRedis() (contender, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := bench.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -106,16 +106,6 @@ func (m *measurement) startRedis() (contender, error) {
 	}
 	r := &redis{process{cmd}, port}
 	return r, r.await()
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
 }
 
 // await waits until it answers.

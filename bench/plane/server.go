@@ -220,33 +220,25 @@ func value(size int) string {
 	return strings.Repeat("0123456789", size/10+1)[:size]
 }
 
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
-}
+// place is where a server with a configuration runs: a folder with the file that it may send,
+// and a port.
+type place struct{ dir, file, port string }
 
-// folder has the file of a server that sends one.
-func (m *measurement) folder(size int) (dir, file string, err error) {
-	if dir, err = os.MkdirTemp(m.dir, "server-"); err != nil {
-		return "", "", err
+func (m *measurement) place(size int) (p place, err error) {
+	if p.dir, err = os.MkdirTemp(m.dir, "server-"); err != nil {
+		return p, err
 	}
-	file = filepath.Join(dir, "value")
-	return dir, file, os.WriteFile(file, []byte(value(size)), 0o644)
+	if p.port, err = bench.FreePort(); err != nil {
+		return p, err
+	}
+	p.file = filepath.Join(p.dir, "value")
+	return p, os.WriteFile(p.file, []byte(value(size)), 0o644)
 }
 
 const small = 100
 
 func startNginx(m *measurement, s setting) (*running, error) {
-	dir, file, err := m.folder(s.size)
-	if err != nil {
-		return nil, err
-	}
-	port, err := freePort()
+	at, err := m.place(s.size)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +249,7 @@ func startNginx(m *measurement, s setting) (*running, error) {
 	answer := fmt.Sprintf(`add_header Etag '"abcdefghijklm-1"'; add_header Last-Modified "Mon, 02 Jan 2006 15:04:05 GMT"; add_header Accept-Ranges bytes;
     return 200 "%s";`, value(s.size))
 	if s.size > small {
-		answer = "alias " + file + ";" // with fields of its own for these three
+		answer = "alias " + at.file + ";" // with fields of its own for these three
 	}
 	config := fmt.Sprintf(`%sworker_processes 1;
 daemon off;
@@ -282,12 +274,12 @@ http {
     }
   }
 }
-`, user, dir, files, port, answer)
-	path := filepath.Join(dir, "nginx.conf")
+`, user, at.dir, files, at.port, answer)
+	path := filepath.Join(at.dir, "nginx.conf")
 	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
 		return nil, err
 	}
-	r, err := m.launch(s, "127.0.0.1:"+port, "nginx", "-e", filepath.Join(dir, "error.log"), "-c", path)
+	r, err := m.launch(s, "127.0.0.1:"+at.port, "nginx", "-e", filepath.Join(at.dir, "error.log"), "-c", path)
 	if err != nil {
 		return nil, err
 	}
@@ -299,11 +291,7 @@ http {
 }
 
 func startH2O(m *measurement, s setting) (*running, error) {
-	dir, file, err := m.folder(s.size)
-	if err != nil {
-		return nil, err
-	}
-	port, err := freePort()
+	at, err := m.place(s.size)
 	if err != nil {
 		return nil, err
 	}
@@ -327,10 +315,10 @@ hosts:
         header.set: "X-Content-Type-Options: nosniff"
         header.set: "Cache-Control: no-cache"
         header.set: "Vary: Accept"
-`, user, files, dir, port, file)
-	path := filepath.Join(dir, "h2o.conf")
+`, user, files, at.dir, at.port, at.file)
+	path := filepath.Join(at.dir, "h2o.conf")
 	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
 		return nil, err
 	}
-	return m.launch(s, "127.0.0.1:"+port, "h2o", "-m", "worker", "-c", path)
+	return m.launch(s, "127.0.0.1:"+at.port, "h2o", "-m", "worker", "-c", path)
 }

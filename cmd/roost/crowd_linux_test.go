@@ -170,7 +170,14 @@ func measure(t *testing.T, addr string, ended <-chan struct{}) (took []time.Dura
 	}
 }
 
-// comeAndGo opens connections that ask, and are reset.
+// stages are where those who come and go do so: they send this, and the answer to the first is
+// read.
+var stages = []string{
+	"GET /small HTTP/1.1\r\nHost: a\r\n\r\n", "", "GET /small HT", "PUT /small HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx",
+	"GET /big HTTP/1.1\r\nHost: a\r\n\r\n", "GET /small HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n",
+}
+
+// comeAndGo opens connections that are reset.
 func (c *crowd) comeAndGo(t *testing.T, addr string) {
 	var left atomic.Int64
 	left.Store(int64(c.churn))
@@ -178,16 +185,19 @@ func (c *crowd) comeAndGo(t *testing.T, addr string) {
 	for range 8 {
 		clients.Go(func() {
 			answer := make([]byte, 4<<10)
-			for left.Add(-1) >= 0 {
+			for n := left.Add(-1); n >= 0; n = left.Add(-1) {
 				conn, err := net.Dial("tcp", addr)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				conn.SetDeadline(time.Now().Add(patience))
-				io.WriteString(conn, "GET /small HTTP/1.1\r\nHost: a\r\n\r\n")
-				if n, err := conn.Read(answer); err != nil || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 200 ") {
-					t.Errorf("%v after %q", err, answer[:n])
+				stage := int(n) % len(stages)
+				io.WriteString(conn, stages[stage])
+				if stage == 0 {
+					if n, err := conn.Read(answer); err != nil || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 200 ") {
+						t.Errorf("%v after %q", err, answer[:n])
+					}
 				}
 				conn.(*net.TCPConn).SetLinger(0) // leaves no port behind
 				conn.Close()
