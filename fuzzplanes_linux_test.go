@@ -508,7 +508,7 @@ var planeDifferences = []planeDifference{
 		return r.refusedAs(http1.KindLineEnd)
 	}},
 	{3, "what is malformed is refused in plain text, and the first fault found may be another", func(r *sentRequest, fast, ref *planeAnswer) bool {
-		return r.headErr != nil && (ref.isPlain(400) || ref.isPlain(r.headErr.Status))
+		return r.headErr != nil && ref.isPlain(400, 431, 501, 505)
 	}},
 	{3, "what is malformed is refused when the head is whole, which it is not", func(r *sentRequest, fast, ref *planeAnswer) bool {
 		return r.headErr != nil && ref == nil && !r.wholeHead()
