@@ -644,9 +644,8 @@ func (k *fastCall) beginWatch() step {
 	q, hub := &k.request, &k.plane.server.site.hub
 	// A poll may go on as a stream, which watches something else: what the hub has is not
 	// the request's.
-	k.watch = q.watch
-	k.watch.wake, k.watch.guest = k.conn.Wake, true
-	if !hub.add(&k.watch) {
+	k.watch = watcher{waker: k.conn, guest: true}
+	if !hub.add(&k.watch, q.watched) {
 		return q.noRoomToWatch()
 	}
 	k.watching = true

@@ -31,15 +31,15 @@ func (k *fastCall) stream() bool {
 	}
 	q, c, p := &k.request, k.conn, k.plane
 	keep := !k.last && k.head.Minor > 0
-	s := &fastStream{conn: c, feed: q.feed, watch: q.watch, quiet: c.Loop().Now().UnixNano(), chunked: k.head.Minor > 0, keep: keep}
-	s.watch.wake, s.watch.guest = c.Wake, true
-	if !p.server.site.hub.add(&s.watch) {
+	s := &fastStream{conn: c, feed: q.feed, watch: watcher{waker: c, guest: true}, quiet: c.Loop().Now().UnixNano(), chunked: k.head.Minor > 0, keep: keep}
+	if !p.server.site.hub.add(&s.watch, q.watched) {
 		q.noRoomToWatch()
 		return false
 	}
 	k.becomes, k.replied = s, true
 	c.KeepPlace()
 	s.begin(&q.reply)
+	s.send(q.opening)
 	c.Flush() // before the callback
 	k.settleStream(s)
 	k.phase = phaseOver

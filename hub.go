@@ -15,28 +15,34 @@ type hub struct {
 	mu      sync.RWMutex // taken after a store's own lock; nothing is taken after it
 	history history
 	byKey   map[string]map[*watcher]struct{}
-	wide    map[*watcher]struct{}
+	wide    map[*watcher]func(*entry) bool
 	guests  int // watchers that count against limit
 	stopped bool
 }
 
-// watcher waits for changes of one resource, or of all that fit.
-type watcher struct {
-	key string // of the one resource
-	// Neither may block, or call the hub.
-	fits func(*entry) bool // where key is empty
-	wake func()
-
-	guest bool // came by a request
+// watched is what a watcher waits for changes of: one resource, or all that fit.
+type watched struct {
+	key  string
+	fits func(*entry) bool // where key is empty; may not block, or call the hub
 }
+
+// watcher waits for changes. There are thousands, so it is small.
+type watcher struct {
+	waker waker
+	key   string // of the one resource, if it is one
+	guest bool   // came by a request
+}
+
+// A waker has its watcher look at what has changed. Wake may not block, or call the hub.
+type waker interface{ Wake() }
 
 func (h *hub) prepare(limit int) {
 	h.limit = limit
-	h.byKey, h.wide = make(map[string]map[*watcher]struct{}), make(map[*watcher]struct{})
+	h.byKey, h.wide = make(map[string]map[*watcher]struct{}), make(map[*watcher]func(*entry) bool)
 }
 
 // add begins to wake w. It is false where there is no room for another.
-func (h *hub) add(w *watcher) bool {
+func (h *hub) add(w *watcher, what watched) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if w.guest && h.limit > 0 && h.guests >= h.limit {
@@ -45,8 +51,8 @@ func (h *hub) add(w *watcher) bool {
 	if w.guest {
 		h.guests++
 	}
-	if w.key == "" {
-		h.wide[w] = struct{}{}
+	if w.key = what.key; w.key == "" {
+		h.wide[w] = what.fits
 		return true
 	}
 	if h.byKey[w.key] == nil {
@@ -56,7 +62,7 @@ func (h *hub) add(w *watcher) bool {
 	return true
 }
 
-// remove ends that. wake is not called any more when it returns.
+// remove ends that. Wake is not called any more when it returns.
 func (h *hub) remove(w *watcher) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -88,11 +94,11 @@ func (h *hub) publish(c change) {
 
 func (h *hub) wakeLocked(e *entry) {
 	for w := range h.byKey[e.key] {
-		w.wake()
+		w.waker.Wake()
 	}
-	for w := range h.wide {
-		if w.fits(e) {
-			w.wake()
+	for w, fits := range h.wide {
+		if fits(e) {
+			w.waker.Wake()
 		}
 	}
 }
@@ -102,7 +108,7 @@ func (h *hub) wakeKey(key string) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	for w := range h.byKey[key] {
-		w.wake()
+		w.waker.Wake()
 	}
 }
 
@@ -115,11 +121,11 @@ func (h *hub) wakeAll() {
 func (h *hub) wakeAllLocked() {
 	for _, of := range h.byKey {
 		for w := range of {
-			w.wake()
+			w.waker.Wake()
 		}
 	}
 	for w := range h.wide {
-		w.wake()
+		w.waker.Wake()
 	}
 }
 
@@ -161,7 +167,7 @@ func (h *hub) isStopped() bool {
 func (h *hub) present() (cursor, uint64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return cursor{hub: h, seq: h.history.next}, h.history.newest()
+	return cursor(h.history.next), h.history.newest()
 }
 
 // after is the place behind the changes up to a revision, if all later ones are in the
@@ -170,14 +176,11 @@ func (h *hub) after(revision uint64) (cursor, bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	seq, ok := h.history.after(revision)
-	return cursor{hub: h, seq: seq}, ok
+	return cursor(seq), ok
 }
 
-// cursor is a place in the history.
-type cursor struct {
-	hub *hub
-	seq uint64 // of the change that comes next
-}
+// cursor is a place in the history: the number of the change that comes next.
+type cursor uint64
 
 // reading is what a cursor found.
 type reading int
@@ -188,19 +191,19 @@ const (
 	behind // there are more than the reader may be behind, or they are not in the history any more
 )
 
-// next goes on to the next change that fits. Where more than most of them wait, unless
+// read goes on to the next change that fits. Where more than most of them wait, unless
 // most is negative, or some are lost, it goes to the end instead.
-func (c *cursor) next(fits func(*entry) bool, most int) (next change, r reading) {
-	c.hub.mu.RLock()
-	defer c.hub.mu.RUnlock()
-	h := &c.hub.history
-	if c.seq < h.first {
-		c.seq = h.next
+func (h *hub) read(c *cursor, fits func(*entry) bool, most int) (next change, r reading) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	from, end := uint64(*c), h.history.next
+	if from < h.history.first {
+		*c = cursor(end)
 		return change{}, behind
 	}
-	at, waiting := h.next, 0
-	for seq := c.seq; seq < h.next && (waiting == 0 || most >= 0); seq++ {
-		ch := h.at(seq)
+	at, waiting := end, 0
+	for seq := from; seq < end && (waiting == 0 || most >= 0); seq++ {
+		ch := h.history.at(seq)
 		if !fits(ch.entry) {
 			continue
 		}
@@ -208,11 +211,11 @@ func (c *cursor) next(fits func(*entry) bool, most int) (next change, r reading)
 			next, at = *ch, seq+1
 		}
 		if most >= 0 && waiting > most {
-			c.seq = h.next
+			*c = cursor(end)
 			return change{}, behind
 		}
 	}
-	c.seq = at
+	*c = cursor(at)
 	if waiting == 0 {
 		return change{}, nothing
 	}

@@ -136,7 +136,7 @@ func (q *request) readIndex() step {
 	accept := h.Header.Values("Accept")
 	path := h.URI
 	if wantsStream(accept, plainJSON) && !prefersPage(accept) {
-		return q.stream(watcher{fits: func(e *entry) bool { return isBelow(path, e.key) }}, q.site.feedTree(path))
+		return q.stream(watched{fits: func(e *entry) bool { return isBelow(path, e.key) }}, q.site.feedTree(path))
 	}
 	json, page := negotiate.Accept(accept, plainJSON), prefersPage(accept)
 	if json == 0 && !page {
@@ -159,11 +159,11 @@ func (q *request) readIndex() step {
 
 // watchPath watches for another answer at path: one that ends in "/" may become a resource,
 // and cease to be one, where there is an index.
-func (s *site) watchPath(path string) watcher {
+func (s *site) watchPath(path string) watched {
 	if s.tree == nil || !strings.HasSuffix(path, "/") {
-		return watcher{key: path}
+		return watched{key: path}
 	}
-	return watcher{fits: func(e *entry) bool { return e.key == path || isBelow(path, e.key) }}
+	return watched{fits: func(e *entry) bool { return e.key == path || isBelow(path, e.key) }}
 }
 
 func isBelow(path, key string) bool { return len(key) > len(path) && strings.HasPrefix(key, path) }
@@ -321,18 +321,17 @@ type treeFeed struct {
 	path   string
 	cursor cursor
 
-	opened  bool
-	asked   string // Last-Event-ID
-	telling bool   // what is there
+	telling bool // what is there
 	page    []*entry
 	after   string // key of the last one of the page
 	begun   uint64 // revision at which telling began
 	event   event  // that is being sent
 }
 
-func (s *site) feedTree(path string) func(string) feed {
-	return func(lastEventID string) feed {
-		return &treeFeed{site: s, path: path, asked: lastEventID}
+func (s *site) feedTree(path string) opener {
+	return func(lastEventID string) (feed, []byte) {
+		f := &treeFeed{site: s, path: path}
+		return f, append(retryLine(), f.open(lastEventID)...)
 	}
 }
 
@@ -343,9 +342,6 @@ const pageOfFeed = 64
 
 func (f *treeFeed) next(now time.Time) ([]byte, bool) {
 	switch {
-	case !f.opened:
-		f.opened = true
-		return f.open(), false
 	case f.site.hub.isStopped():
 		return nil, true
 	case !f.event.over():
@@ -354,7 +350,7 @@ func (f *treeFeed) next(now time.Time) ([]byte, bool) {
 		return f.tell(now), false
 	}
 	for {
-		c, read := f.cursor.next(f.fits, -1)
+		c, read := f.site.hub.read(&f.cursor, f.fits, -1)
 		switch read {
 		case behind:
 			f.startOver()
@@ -368,19 +364,18 @@ func (f *treeFeed) next(now time.Time) ([]byte, bool) {
 	}
 }
 
-func (f *treeFeed) open() []byte {
-	b := retryLine()
-	if f.asked == "" {
-		f.startOver()
-		return b
-	}
-	if revision, ok := parseEventID(f.site.epoch, f.asked); ok {
+// open goes on where the client was, or starts over, which it is told.
+func (f *treeFeed) open(lastEventID string) []byte {
+	if revision, ok := parseEventID(f.site.epoch, lastEventID); ok {
 		if f.cursor, ok = f.site.hub.after(revision); ok {
-			return append(b, heartbeat...)
+			return heartbeat
 		}
 	}
 	f.startOver()
-	return append(b, resetEvent...)
+	if lastEventID == "" {
+		return nil
+	}
+	return resetEvent
 }
 
 func (f *treeFeed) startOver() {

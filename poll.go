@@ -31,7 +31,7 @@ func (h *Head) waiting() (seconds int64, ok bool) {
 
 // hold keeps a request whose answer would be 304 until there is another, if the client
 // asked for that and the 304 comes of If-None-Match.
-func (q *request) hold(watch watcher) bool {
+func (q *request) hold(what watched) bool {
 	if q.held {
 		return !q.over
 	}
@@ -42,7 +42,7 @@ func (q *request) hold(watch watcher) bool {
 	if !ok {
 		return false
 	}
-	q.held, q.patience, q.watch = true, time.Duration(seconds)*time.Second, watch
+	q.held, q.patience, q.watched = true, time.Duration(seconds)*time.Second, what
 	return true
 }
 

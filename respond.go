@@ -97,11 +97,12 @@ type request struct {
 	tries  int
 	newURI string
 
-	watch    watcher
+	watched  watched
 	held     bool // a change is waited for
 	over     bool // no longer
 	patience time.Duration
 	feed     feed
+	opening  []byte // of the stream
 
 	reply reply
 }
@@ -411,7 +412,7 @@ func (q *request) get() step {
 	served := rep.serve(q.site.cfg.ContentSecurityPolicy)
 	accept := q.head.Header.Values("Accept")
 	if !computed && len(accept) > 0 && wantsStream(accept, &served.mediaType) {
-		return q.stream(watcher{key: q.entry.key}, q.site.feedValue(q.entry))
+		return q.stream(watched{key: q.entry.key}, q.site.feedValue(q.entry))
 	}
 	if len(accept) > 0 && negotiate.Accept(accept, &served.mediaType) == 0 {
 		p := problemNotAcceptable.with("The resource is there, in another media type than Accept asks for.")

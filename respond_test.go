@@ -297,7 +297,7 @@ func TestResetStartsOver(t *testing.T) {
 	if tag := s.indexTag("/f/"); tag != `W/"epoch-20"` {
 		t.Errorf("tag %s: one from before may be of other contents", tag)
 	}
-	if _, read := from.next(func(*entry) bool { return true }, -1); read != behind {
+	if _, read := s.hub.read(&from, func(*entry) bool { return true }, -1); read != behind {
 		t.Errorf("a place from before reads %d", read)
 	}
 	if _, ok := s.hub.after(9); ok {

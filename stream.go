@@ -36,13 +36,17 @@ func mentionsStream(accept []string) bool {
 	return false
 }
 
-// A feed is what a stream sends. It is asked by one goroutine at a time, and keeps no
-// more than its place.
+// A feed is what a stream sends after its opening. It is asked by one goroutine at a time, and
+// keeps no more than its place.
 type feed interface {
 	// next returns the octets that come next, read-only and good until it is called again;
 	// none where there is nothing to tell for now. After those with last set the stream ends.
 	next(now time.Time) (octets []byte, last bool)
 }
+
+// An opener makes the feed of a client that has seen the event lastEventID, if it says so, and
+// what its stream begins with.
+type opener func(lastEventID string) (f feed, opening []byte)
 
 var streamFields = []Field{
 	nosniff, noStore, varies,
@@ -50,8 +54,8 @@ var streamFields = []Field{
 	{"X-Accel-Buffering", []string{"no"}},
 }
 
-// stream begins a stream about what watch says (rule 43). It has no entity-tag of its own.
-func (q *request) stream(watch watcher, f func(lastEventID string) feed) step {
+// stream begins a stream about what is watched (rule 43). It has no entity-tag of its own.
+func (q *request) stream(what watched, open opener) step {
 	h := q.head
 	if lines := h.Header.Values("If-Match"); len(lines) > 0 && !condition.Any(lines) {
 		return q.refuse(problemPrecondition.with("An event stream has no entity-tag that If-Match could name."))
@@ -63,8 +67,8 @@ func (q *request) stream(watch watcher, f func(lastEventID string) feed) step {
 	if h.Method == http.MethodHead {
 		return stepReply
 	}
-	q.watch = watch
-	q.feed = f(h.Header.Get("Last-Event-ID"))
+	q.watched = what
+	q.feed, q.opening = open(h.Header.Get("Last-Event-ID"))
 	return stepStream
 }
 
@@ -78,27 +82,21 @@ type valueFeed struct {
 	entry  *entry
 	cursor cursor
 	hooked *hooked // that was asked, if one was
-	opened bool
-	asked  string // Last-Event-ID
-	sent   uint64 // revision of the value that was sent last
-	event  *event // that is being sent; nil for most, which are short
+	sent   uint64  // revision of the value that was sent last
+	event  *event  // that is being sent; nil for most, which are short
 }
 
-func (s *site) feedValue(e *entry) func(string) feed {
-	return func(lastEventID string) feed {
-		f := &valueFeed{site: s, entry: e, hooked: s.hookOf(e, GET), asked: lastEventID}
+func (s *site) feedValue(e *entry) opener {
+	return func(lastEventID string) (feed, []byte) {
+		f := &valueFeed{site: s, entry: e, hooked: s.hookOf(e, GET)}
 		f.cursor, _ = s.hub.present()
-		return f
+		return f, append(retryLine(), f.open(lastEventID)...)
 	}
 }
 
 func (f *valueFeed) fits(e *entry) bool { return e == f.entry }
 
 func (f *valueFeed) next(now time.Time) ([]byte, bool) {
-	if !f.opened {
-		f.opened = true
-		return f.open(), false
-	}
 	if f.site.hub.isStopped() {
 		return nil, true
 	}
@@ -112,7 +110,7 @@ func (f *valueFeed) next(now time.Time) ([]byte, bool) {
 		if !f.site.registered(f.entry).methods.Has(GET) || f.site.hookOf(f.entry, GET) != f.hooked {
 			return nil, true // the client comes back, and is asked about
 		}
-		c, read := f.cursor.next(f.fits, maxBehind)
+		c, read := f.site.hub.read(&f.cursor, f.fits, maxBehind)
 		rep := c.rep
 		switch {
 		case read == found && c.kind == Deleted:
@@ -146,21 +144,20 @@ func (f *valueFeed) tell(rep *Representation) []byte {
 	return f.event.next()
 }
 
-// open begins the stream, and looks at what the client has seen already.
-func (f *valueFeed) open() []byte {
-	b := retryLine()
-	if f.asked == "" {
-		return b
+// open looks at what the client has seen already.
+func (f *valueFeed) open(lastEventID string) []byte {
+	if lastEventID == "" {
+		return nil
 	}
-	revision, ok := parseEventID(f.site.epoch, f.asked)
+	revision, ok := parseEventID(f.site.epoch, lastEventID)
 	switch now := f.entry.current.Load().item.Revision; {
 	case !ok:
-		return append(b, resetEvent...)
+		return resetEvent
 	case revision == now:
 		f.sent = now
-		return append(b, heartbeat...)
+		return heartbeat
 	}
-	return b
+	return nil
 }
 
 // heartbeat is a comment, which keeps what stands between from closing the connection.
@@ -171,7 +168,7 @@ var (
 
 // retryLine has clients that lost their connection come back at different times.
 func retryLine() []byte {
-	b := append(make([]byte, 0, 64), "retry: "...)
+	b := append(make([]byte, 0, len("retry: 5000\n\n")), "retry: "...)
 	b = strconv.AppendInt(b, 2000+rand.Int64N(3001), 10)
 	return append(b, "\n\n"...)
 }

@@ -14,8 +14,8 @@ func (c *call) wait() step {
 	hub := &c.plane.server.site.hub
 	// A poll may go on as a stream, which watches something else: what the hub has is not
 	// the request's.
-	watch := q.watch
-	signal, ok := watch.begin(hub)
+	var watch watcher
+	signal, ok := watch.begin(hub, q.watched)
 	if !ok {
 		return q.noRoomToWatch()
 	}
@@ -40,10 +40,10 @@ func (c *call) wait() step {
 }
 
 // begin begins to wake a goroutine of a request.
-func (w *watcher) begin(h *hub) (signal, bool) {
+func (w *watcher) begin(h *hub, what watched) (signal, bool) {
 	signal := make(signal, 1)
-	w.wake, w.guest = signal.wake, true
-	return signal, h.add(w)
+	w.waker, w.guest = signal, true
+	return signal, h.add(w, what)
 }
 
 // noRoomToWatch refuses one watcher too many (rule 46).
@@ -74,6 +74,8 @@ type streaming struct {
 	feed   feed
 	called bool // the callback was told
 
+	opening []byte // what is sent first
+
 	uri, query string // for the observer
 }
 
@@ -81,10 +83,10 @@ type streaming struct {
 // there was no room for it.
 func (c *call) beginStream() bool {
 	q := &c.request
-	s := &streaming{watch: q.watch, feed: q.feed, uri: q.uri(), query: c.head.Query}
+	s := &streaming{feed: q.feed, opening: q.opening, uri: q.uri(), query: c.head.Query}
 	hub := &c.plane.server.site.hub
 	var ok bool
-	if s.signal, ok = s.watch.begin(hub); !ok {
+	if s.signal, ok = s.watch.begin(hub, q.watched); !ok {
 		q.noRoomToWatch()
 		return false
 	}
@@ -105,11 +107,12 @@ func (s *streaming) serve() {
 	defer s.end()
 	rc := http.NewResponseController(s.w)
 	quiet := time.Now() // since when
-	silence := time.AfterFunc(heartbeatAfter, s.signal.wake)
+	silence := time.AfterFunc(heartbeatAfter, s.signal.Wake)
 	defer silence.Stop()
+	octets, last := s.opening, false
+	s.opening = nil
 	for {
 		now := time.Now()
-		octets, last := s.feed.next(now)
 		if len(octets) == 0 && !last && now.Sub(quiet) >= heartbeatAfter {
 			octets = heartbeat
 		}
@@ -127,6 +130,7 @@ func (s *streaming) serve() {
 		if len(octets) == 0 && !s.rest(rc) {
 			return
 		}
+		octets, last = s.feed.next(time.Now())
 	}
 }
 

@@ -37,12 +37,13 @@ const (
 func (s *Server) Watch(ctx context.Context, prefix string) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		signal := make(signal, 1)
-		w := &watcher{fits: func(e *entry) bool { return strings.HasPrefix(e.uri(), prefix) }, wake: signal.wake}
-		s.site.hub.add(w)
+		w := &watcher{waker: signal}
+		fits := func(e *entry) bool { return strings.HasPrefix(e.uri(), prefix) }
+		s.site.hub.add(w, watched{fits: fits})
 		defer s.site.hub.remove(w)
 		for {
 			cursor, _ := s.site.hub.present()
-			if !s.yieldPresent(ctx, prefix, yield) || !s.yieldChanges(ctx, cursor, w, signal, yield) {
+			if !s.yieldPresent(ctx, prefix, yield) || !s.yieldChanges(ctx, cursor, fits, signal, yield) {
 				return
 			}
 			if !yield(Change{Kind: Reset}, nil) {
@@ -71,13 +72,13 @@ func (s *Server) yieldPresent(ctx context.Context, prefix string, yield func(Cha
 }
 
 // yieldChanges is true when some were lost, false when nothing more is to be yielded.
-func (s *Server) yieldChanges(ctx context.Context, from cursor, w *watcher, signal signal, yield func(Change, error) bool) bool {
+func (s *Server) yieldChanges(ctx context.Context, from cursor, fits func(*entry) bool, signal signal, yield func(Change, error) bool) bool {
 	for {
 		if err := ctx.Err(); err != nil {
 			yield(Change{}, err)
 			return false
 		}
-		c, read := from.next(w.fits, -1)
+		c, read := s.site.hub.read(&from, fits, -1)
 		switch {
 		case read == behind:
 			return true
@@ -106,10 +107,10 @@ func (s *Server) watchable(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// signal wakes one goroutine. It has room for one value.
+// signal wakes one goroutine: a waker. It has room for one value.
 type signal chan struct{}
 
-func (s signal) wake() {
+func (s signal) Wake() {
 	select {
 	case s <- struct{}{}:
 	default: // it is awake already
