@@ -218,10 +218,11 @@ func (s *Server) commit(ctx context.Context, txn store.Txn) (uint64, error) {
 }
 
 // Shutdown is the document's deinit. It closes the listeners, lets open requests
-// finish, ends event streams and answers those who wait for a change, delivers the callbacks that are due, and ends the server for good. When
-// ctx is done first, what is still open is cut off as by Close, and the error is
-// ctx's. Inside a callback it returns without waiting for callbacks; those that
-// are due run after that one has returned.
+// finish, ends event streams and answers those who wait for a change, delivers the
+// callbacks that are due, and ends the server for good. When ctx is done first, what is
+// still open is cut off as by Close, and the error is ctx's. Inside a callback it returns
+// without waiting for callbacks; those that are due run after that one has returned. A
+// Gate and an Observer may not call it, nor Close: it would wait for them.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.site.stopping.Store(true)
 	s.site.hub.stop()
