@@ -184,6 +184,9 @@ func (o *outcomes) check(t *testing.T, f *fault, s *Store, history *record) {
 		if _, err := s.Commit(context.Background(), someTxn(rand.New(rand.NewPCG(1, 1)))); !errors.Is(err, ErrFailed) {
 			t.Errorf("after a failure: %v", err)
 		}
+		if err := s.Follow(context.Background(), func(store.Batch) { t.Error("followed") }); !errors.Is(err, ErrFailed) {
+			t.Errorf("Follow after a failure: %v", err)
+		}
 	}
 	for _, b := range history.batches {
 		for _, c := range b.Changes {

@@ -68,13 +68,7 @@ func TestNothingBeforeDisk(t *testing.T) {
 		_, _, err := read(s)
 		done <- err
 	}()
-	within(t, "a follower", func() {
-		for queued := 0; queued == 0; time.Sleep(time.Millisecond) {
-			s.mu.Lock()
-			queued = len(s.queue)
-			s.mu.Unlock()
-		}
-	})
+	awaitQueue(t, s)
 	if revision, err := s.Sync(t.Context()); err != nil || revision != 1 {
 		t.Errorf("Sync: revision %d, %v", revision, err)
 	}
@@ -97,6 +91,68 @@ func TestNothingBeforeDisk(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// awaitQueue returns when something waits in the queue.
+func awaitQueue(t *testing.T, s *Store) {
+	t.Helper()
+	within(t, "what is to be queued", func() {
+		for n := 0; n == 0; time.Sleep(time.Millisecond) {
+			s.mu.Lock()
+			n = len(s.queue)
+			s.mu.Unlock()
+		}
+	})
+}
+
+// When the disk fails, nobody who waits for it waits on: whose change may be there is told so, and
+// who changes nothing that nothing was changed.
+func TestWaitingWhileDiskFails(t *testing.T) {
+	t.Parallel()
+	var failing atomic.Bool
+	syncing, goOn := make(chan struct{}, 1), make(chan struct{})
+	s, err := small(errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if failing.Load() && fallible(op) && strings.Contains(op.Path, ".log") {
+			select {
+			case syncing <- struct{}{}:
+			default:
+			}
+			<-goOn
+			return errorfs.ErrInjected
+		}
+		return nil
+	})), "/store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	key := store.Key{Name: "a"}
+	outcomes := make(chan string, 3)
+	commit := func(what string, txn store.Txn, want error) {
+		s.CommitAsync(context.Background(), txn, func(_ uint64, err error) {
+			if !errors.Is(err, want) || errors.As(err, new(*store.ConditionError)) {
+				t.Errorf("%s: %v, want %v", what, err, want)
+			}
+			outcomes <- what
+		})
+	}
+	failing.Store(true)
+	commit("a change", store.Txn{Then: []store.Write{{Key: key}}}, store.ErrUnknown)
+	<-syncing
+	commit("a condition that fails because of it", store.Txn{If: []store.Condition{store.Absent(key)}}, ErrFailed)
+	go func() {
+		if err := s.Follow(context.Background(), func(store.Batch) { t.Error("followed") }); !errors.Is(err, ErrFailed) {
+			t.Errorf("Follow: %v, want %v", err, ErrFailed)
+		}
+		outcomes <- "a follower"
+	}()
+	awaitQueue(t, s)
+	close(goOn)
+	within(t, "who waits", func() {
+		for range cap(outcomes) {
+			<-outcomes
+		}
+	})
 }
 
 // A lazy store syncs what it acknowledged within a second.
