@@ -1,6 +1,7 @@
 package roost
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -121,7 +122,7 @@ func (p *fastPlane) stopListening() {
 func (p *fastPlane) closeIdle() {
 	if loops := p.present(); loops != nil {
 		loops.Each(func(c *reactor.Conn) {
-			if c.State == nil && !c.Busy() {
+			if isIdle(c) && !c.Busy() {
 				c.Close()
 			}
 		})
@@ -187,7 +188,7 @@ func (p *fastPlane) Received(c *reactor.Conn, b []byte) int {
 		n, more = p.take(c, b[used:])
 		used += n
 	}
-	if c.State == nil && used > emptyLines(b) { // which are no request, and earn no time
+	if c.State == nil { // else a request is under way, or there was none
 		setTime(c, p.timeouts().Idle)
 	}
 	return used
@@ -197,7 +198,10 @@ func (p *fastPlane) Received(c *reactor.Conn, b []byte) int {
 func (p *fastPlane) take(c *reactor.Conn, b []byte) (used int, more bool) {
 	switch s := c.State.(type) {
 	case nil:
-		return p.begin(c, b)
+		return p.begin(c, b, 0)
+	case emptyLines:
+		c.State = nil
+		return p.begin(c, b, s)
 	case *partial:
 		done, err := s.parser.Parse(b, &s.head)
 		switch {
@@ -215,18 +219,20 @@ func (p *fastPlane) take(c *reactor.Conn, b []byte) (used int, more bool) {
 	return 0, false
 }
 
-// begin takes the head of a request.
-func (p *fastPlane) begin(c *reactor.Conn, b []byte) (used int, more bool) {
-	if n := emptyLines(b); n == len(b) {
-		return n, true // rule 2; they begin no request
-	}
+// begin takes the head of a request, after some empty lines.
+func (p *fastPlane) begin(c *reactor.Conn, b []byte, before emptyLines) (used int, more bool) {
 	l := laneOf(c)
+	l.parser.Before = uint8(before)
 	done, err := l.parser.Parse(b, &l.head)
 	switch {
 	case err != nil:
 		l.parser.Reset()
 		p.refuse(c, malformed(err), l.head.Method)
 		return len(b), false
+	case !done && areEmptyLines(b): // rule 2: they begin no request
+		l.parser.Reset()
+		c.State = before + emptyLines(len(b)/len("\r\n"))
+		return len(b), true
 	case !done:
 		c.State = &partial{l.parser, l.head}
 		l.parser, l.head = http1.Parser{}, http1.Head{}
@@ -239,12 +245,23 @@ func (p *fastPlane) begin(c *reactor.Conn, b []byte) (used int, more bool) {
 	return l.head.Size, p.request(c, &l.head, b)
 }
 
-// emptyLines is how many octets at the start of b are whole empty lines.
-func emptyLines(b []byte) (n int) {
-	for n+1 < len(b) && b[n] == '\r' && b[n+1] == '\n' {
-		n += 2
+// emptyLines is how many have come since the last request. It is the state of a connection that
+// is silent otherwise: they earn no time.
+type emptyLines uint8
+
+// areEmptyLines says whether b has nothing but whole ones.
+func areEmptyLines(b []byte) bool {
+	rest := bytes.TrimLeft(b, "\r\n") // of which the parser has seen that each is one
+	return len(rest) == 0 && b[len(b)-1] == '\n'
+}
+
+// isIdle says whether no request is under way.
+func isIdle(c *reactor.Conn) bool {
+	switch c.State.(type) {
+	case nil, emptyLines:
+		return true
 	}
-	return n
+	return false
 }
 
 // quickFields are those that change nothing of the answer to a GET that nobody is asked or told
@@ -409,7 +426,7 @@ func (p *fastPlane) Left(c *reactor.Conn) {
 // Flushed implements [reactor.Handler].
 func (p *fastPlane) Flushed(c *reactor.Conn) {
 	switch s := c.State.(type) {
-	case nil:
+	case nil, emptyLines:
 		setTime(c, p.timeouts().Idle)
 	case *partial:
 		setTime(c, p.timeouts().Head)
@@ -423,7 +440,7 @@ func (p *fastPlane) Flushed(c *reactor.Conn) {
 // Expired implements [reactor.Handler].
 func (p *fastPlane) Expired(c *reactor.Conn) {
 	switch s := c.State.(type) {
-	case nil:
+	case nil, emptyLines:
 		c.Close() // rule 13: in silence
 	case *partial:
 		p.refuse(c, problemLateHead.with(fmt.Sprintf("The head of the request was not whole within %v.", p.timeouts().Head)), s.head.Method)

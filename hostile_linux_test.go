@@ -284,6 +284,36 @@ func TestEmptyLinesEarnNoTime(t *testing.T) {
 	}
 }
 
+// Up to eight empty lines before a request are skipped, however they come (rule 2).
+func TestEmptyLinesCount(t *testing.T) {
+	s := start(t, roost.Config{})
+	s.add("/a", all, nil)
+	const request = "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+	for lines, want := range map[int]string{8: "HTTP/1.1 200 ", 9: "HTTP/1.1 400 "} {
+		octets := strings.Repeat("\r\n", lines)
+		for cut := range len(octets) + 1 {
+			c := s.dial()
+			for _, piece := range []string{octets[:cut], octets[cut:] + request} {
+				c.send(piece)
+				time.Sleep(2 * time.Millisecond) // until it is read
+			}
+			if got := c.rest(); !strings.HasPrefix(got, want) {
+				t.Errorf("%d lines, cut at %d: %q", lines, cut, got)
+			}
+		}
+	}
+	c := s.dial()
+	for range 20 { // each request has its own
+		c.send("\r\n\r\n")
+		time.Sleep(time.Millisecond)
+		c.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+	}
+	c.send("\r\n" + request)
+	if got := strings.Count(c.rest(), "HTTP/1.1 200 "); got != 21 {
+		t.Errorf("%d answers of 21", got)
+	}
+}
+
 // holding is a Gate that lets everything pass after f.
 func holding(f func()) roost.Gate {
 	return gateFunc(func(*roost.Head) roost.Verdict { f(); return roost.Verdict{} })

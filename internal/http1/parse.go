@@ -21,6 +21,10 @@ const (
 type Parser struct {
 	Limits *Limits
 
+	// Before is how many empty lines were skipped already, in octets that are not given to
+	// Parse. Reset forgets it.
+	Before uint8
+
 	state  state
 	empty  uint8 // empty lines so far
 	pos    int   // octets looked at
@@ -71,7 +75,7 @@ func (p *Parser) parse(b []byte, h *Head) (done bool, err *Error) {
 			case isToken[c]:
 				p.start, p.state = i, inMethod
 			case c == '\r':
-				if p.empty == maxEmpty {
+				if p.Before+p.empty >= maxEmpty {
 					return false, errEmptyLines
 				}
 				p.empty++
