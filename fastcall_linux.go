@@ -245,6 +245,10 @@ func (k *fastCall) run(step step) {
 
 // elsewhere has work done on a goroutine, and goes on with what it returns.
 func (k *fastCall) elsewhere(work func() func() step) {
+	if k.alone { // on such a goroutine already
+		k.run(work()())
+		return
+	}
 	k.leave()
 	go func() {
 		var next func() step
@@ -285,7 +289,7 @@ func (k *fastCall) comeBack(next func() step) {
 // any more.
 func (k *fastCall) commit() {
 	q, st := &k.request, k.plane.server.store
-	if async, ok := st.(store.AsyncCommitter); ok {
+	if async, ok := st.(store.AsyncCommitter); ok && !k.alone {
 		k.leave()
 		async.CommitAsync(context.Background(), q.txn, func(revision uint64, err error) {
 			k.comeBack(func() step { return q.committed(revision, err) })

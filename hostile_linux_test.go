@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"roost"
+	"roost/store"
+	"roost/store/memory"
 )
 
 // reset ends a connection so that the other end's next write fails.
@@ -513,5 +515,66 @@ func TestFirstCoding(t *testing.T) {
 	}
 	if now := time.Now(); !now.Before(<-answered) {
 		t.Error("others waited for it")
+	}
+}
+
+// promptStore says that it blocks, and calls back before CommitAsync returns, which it may.
+type promptStore struct{ store.Store }
+
+func (s promptStore) Info() store.Info {
+	i := s.Store.Info()
+	i.Blocks = true
+	return i
+}
+
+func (s promptStore) CommitAsync(ctx context.Context, txn store.Txn, done func(uint64, error)) {
+	done(s.Commit(ctx, txn))
+}
+
+// A call whose loop has ended while its hook ran goes on on one goroutine at a time.
+func TestAloneCommits(t *testing.T) {
+	told := make(requests, 20)
+	s := start(t, roost.Config{Store: promptStore{memory.New()}, Observer: told})
+	goOn, asked := make(chan struct{}), make(chan struct{})
+	r := s.add("/a", all, nil)
+	must(r.RegisterHook(all, func(context.Context, *roost.Exchange) roost.Decision {
+		asked <- struct{}{}
+		<-goOn
+		return roost.Decision{}
+	}))
+	for range cap(told) {
+		c := s.dial()
+		c.send("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+		<-asked
+	}
+	s.Close()
+	close(goOn)
+	for range cap(told) {
+		select {
+		case <-told:
+		case <-time.After(10 * time.Second):
+			t.Fatal("a request never ends")
+		}
+	}
+}
+
+// requests is an Observer that notes that a request ended.
+type requests chan struct{}
+
+func (o requests) Request(*roost.RequestRecord)     { o <- struct{}{} }
+func (requests) Connection(*roost.ConnectionRecord) {}
+func (requests) Change(*roost.ChangeRecord)         {}
+
+// A request that was begun elsewhere, as its answer may have to be coded, gets its content.
+func TestContentOfRequestBegunElsewhere(t *testing.T) {
+	s := start(t, roost.Config{})
+	r := s.add("/a", all, nil)
+	c := s.dial()
+	c.SetDeadline(time.Now().Add(5 * time.Second))
+	c.send("PUT /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAccept-Encoding: gzip, identity;q=0\r\nContent-Length: 3\r\n\r\n")
+	time.Sleep(50 * time.Millisecond)
+	c.send("new")
+	if got := c.rest(); !strings.HasPrefix(got, "HTTP/1.1 204 ") || r.String() != "new" {
+		t.Errorf("%.100q", got)
 	}
 }

@@ -236,7 +236,7 @@ type AsyncCommitter interface {
 	// CommitAsync does what Commit does and calls done once with what Commit would have
 	// returned: before it returns itself, or later from any goroutine. It does not wait for a
 	// disk or a network. The transaction's slices are lent until done is called. done must not
-	// block and must not call the store.
+	// block, must not panic and must not call the store.
 	CommitAsync(ctx context.Context, txn Txn, done func(revision uint64, err error))
 }
 

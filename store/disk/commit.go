@@ -16,7 +16,7 @@ import (
 type pending struct {
 	batch  store.Batch
 	tally  tally     // of what is there with it
-	begins *follower // who gets the batch as its first; no one when it gave up
+	begins *follower // who gets the batch as its first
 
 	// Under mu. Who waits is told when it is on the disk and applied, or why that failed.
 	waiting []func(failed error)
@@ -41,6 +41,17 @@ func (s *Store) CommitAsync(ctx context.Context, txn store.Txn, done func(revisi
 		done(0, fmt.Errorf("commit: %w", err))
 		return
 	}
+	if s.opts.MinFree > 0 && grows(txn) && s.free.isOld() {
+		go func() { // the file system may let us wait
+			s.free.ask()
+			s.commit(ctx, txn, done)
+		}()
+		return
+	}
+	s.commit(ctx, txn, done)
+}
+
+func (s *Store) commit(ctx context.Context, txn store.Txn, done func(uint64, error)) {
 	if revision, err, waits := s.enqueue(ctx, txn, done); !waits {
 		done(revision, err)
 	}
@@ -96,14 +107,14 @@ func (s *Store) enqueue(ctx context.Context, txn store.Txn, done func(uint64, er
 }
 
 // enqueueFollower gives a follower its place, after which it is told.
-func (s *Store) enqueueFollower(ctx context.Context, f *follower, told func(failed error)) error {
+func (s *Store) enqueueFollower(f follower, told func(failed error)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.usable(ctx); err != nil {
+	if err := s.usable(f.ctx); err != nil {
 		return err
 	}
 	first := store.Batch{Revision: s.revision, Reset: true, Changes: s.items.Present()}
-	s.append(&pending{tally: s.tally, begins: f, batch: first, waiting: []func(error){told}})
+	s.append(&pending{tally: s.tally, begins: &f, batch: first, waiting: []func(error){told}})
 	return nil
 }
 
@@ -361,7 +372,7 @@ func (s *Store) hand(p *pending) (err error) {
 	return err
 }
 
-// begin hands a follower its first batch, where it did not give up. It is called with deliver held.
+// begin hands a follower its first batch, where its ctx has not ended. It is called with deliver held.
 func (s *Store) begin(f follower, first store.Batch) error {
 	s.mu.Lock()
 	closed := s.closed

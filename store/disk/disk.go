@@ -97,8 +97,8 @@ type Store struct {
 	queue    []*pending
 	enough   int        // how many the writer waits for
 	writing  []*pending // what the writer took last
-	last     *pending   // the newest transaction, wherever it is
-	closed   bool
+	last     *pending   // the newest transaction, wherever it is; never a follower
+	closed   bool       // nothing is queued any more
 	more     chan struct{} // tells the writer that the queue has something
 
 	applied atomic.Uint64 // revision of what the follower has seen, or would have
@@ -109,6 +109,7 @@ type Store struct {
 
 	failure failure
 	written chan struct{} // closed when the writer has ended
+	end     sync.Once
 	free    freeSpace
 }
 
@@ -165,7 +166,7 @@ func newStore(dir string, opts Options) *Store {
 	opts = opts.withDefaults()
 	s := &Store{dir: dir, opts: opts, items: table.New(), more: make(chan struct{}, 1), written: make(chan struct{})}
 	s.failure.done = make(chan struct{})
-	s.free = freeSpace{fs: opts.fs, dir: dir}
+	s.free.fs, s.free.dir = opts.fs, dir
 	return s
 }
 
@@ -279,7 +280,6 @@ func (s *Store) load() error {
 // fail is told of what Pebble can't go on after, on whatever goroutine it happened. Nothing that
 // is queued comes to the disk any more.
 func (s *Store) fail(err error) {
-	s.opts.Logger.Error("disk failed; no change is accepted until the store is opened again", "store", s.dir, "error", err)
 	s.failure.set(err)
 	s.mu.Lock()
 	lost := slices.Concat(s.writing, s.queue)
@@ -288,24 +288,23 @@ func (s *Store) fail(err error) {
 	for _, p := range lost {
 		s.tell(p, fmt.Errorf("%w: %w", ErrFailed, s.failure.err))
 	}
+	s.opts.Logger.Error("disk failed; no change is accepted until the store is opened again", "store", s.dir, "error", err)
 }
 
 // Follow implements [store.Store]. All calls of apply come from a goroutine of the store's. It
 // waits for the disk where something is on its way there. After an error of the disk it fails
 // with [ErrFailed].
 func (s *Store) Follow(ctx context.Context, apply func(store.Batch)) error {
-	f := &follower{ctx, apply}
 	begun := make(chan error, 1)
-	if err := s.enqueueFollower(ctx, f, func(failed error) { begun <- failed }); err != nil {
+	if err := s.enqueueFollower(follower{ctx, apply}, func(failed error) { begun <- failed }); err != nil {
 		return err
 	}
 	var err error
 	select {
 	case err = <-begun:
 	case <-ctx.Done():
-		s.deliver.Lock() // it may begin just now
-		*f = follower{}
-		s.deliver.Unlock()
+		s.deliver.Lock() // a call of apply that is under way ends first, and there is no other
+		defer s.deliver.Unlock()
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -334,19 +333,19 @@ func (s *Store) Info() store.Info {
 
 // Close implements [store.Store]. What is queued is written first, but where the disk failed:
 // then a writer that it left waiting is waited for no more. Its error is that of the disk.
-func (s *Store) Close() error {
+func (s *Store) Close() (err error) {
+	s.end.Do(func() { err = s.close() })
+	return err
+}
+
+func (s *Store) close() error {
 	s.mu.Lock()
-	again := s.closed
-	if s.closed = true; !again {
-		close(s.more)
-	}
+	s.closed = true
+	close(s.more)
 	s.mu.Unlock()
 	select {
 	case <-s.written:
 	case <-s.failure.done:
-	}
-	if again {
-		return nil
 	}
 	s.deliver.Lock()
 	defer s.deliver.Unlock()
@@ -380,20 +379,39 @@ func (s *Store) release() error {
 	return err
 }
 
-// freeSpace asks the file system how much room it has, not more than ten times a second.
+// freeSpace is how much room the file system has, as far as is known: it is asked ten times a
+// second at most.
 type freeSpace struct {
 	fs  vfs.FS
 	dir string
 
-	asked time.Time
+	asking sync.Mutex
+	known  atomic.Pointer[room]
+}
+
+type room struct {
+	when  time.Time
 	bytes uint64
-	known bool
+	told  bool // the file system tells it
+}
+
+// isOld says that the file system has to be asked.
+func (f *freeSpace) isOld() bool {
+	r := f.known.Load()
+	return r == nil || time.Since(r.when) > 100*time.Millisecond
+}
+
+// ask asks the file system, if what is known is old. It waits for it.
+func (f *freeSpace) ask() {
+	f.asking.Lock()
+	defer f.asking.Unlock()
+	if f.isOld() {
+		usage, err := f.fs.GetDiskUsage(f.dir)
+		f.known.Store(&room{time.Now(), usage.AvailBytes, err == nil})
+	}
 }
 
 func (f *freeSpace) less(than uint64) bool {
-	if time.Since(f.asked) > 100*time.Millisecond {
-		usage, err := f.fs.GetDiskUsage(f.dir)
-		f.asked, f.bytes, f.known = time.Now(), usage.AvailBytes, err == nil
-	}
-	return f.known && f.bytes < than
+	r := f.known.Load()
+	return r != nil && r.told && r.bytes < than
 }

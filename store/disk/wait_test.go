@@ -155,6 +155,80 @@ func TestWaitingWhileDiskFails(t *testing.T) {
 	})
 }
 
+// Who closes a second time while the first is under way, after an error of the disk, is not told
+// that apply has ended before it has.
+func TestCloseTwiceAfterFailure(t *testing.T) {
+	s, err := small(vfs.NewMem(), "/store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	applying, goOn := make(chan struct{}), make(chan struct{})
+	first := true
+	if err := s.Follow(t.Context(), func(store.Batch) {
+		if first {
+			first = false
+			return
+		}
+		close(applying)
+		<-goOn
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.CommitAsync(context.Background(), store.Txn{Then: []store.Write{{Key: store.Key{Name: "a"}}}}, func(uint64, error) {})
+	<-applying
+	s.fail(errors.New("in the background"))
+	go s.Close()
+	time.Sleep(50 * time.Millisecond)
+	closed := make(chan struct{})
+	go func() { s.Close(); close(closed) }()
+	select {
+	case <-closed:
+		t.Error("Close returned while apply ran")
+	case <-time.After(200 * time.Millisecond):
+	}
+	close(goOn)
+	<-closed
+}
+
+// CommitAsync does not wait for a file system that says nothing of its room.
+func TestAsyncDoesNotAsk(t *testing.T) {
+	t.Parallel()
+	fs := hanging{FS: vfs.NewMem(), asked: make(chan struct{}, 10), goOn: make(chan struct{})}
+	s, err := Open("/store", options(fs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	goOn := sync.OnceFunc(func() { close(fs.goOn) })
+	defer goOn()
+	done := make(chan error, 2)
+	within(t, "CommitAsync", func() {
+		for range cap(done) {
+			s.CommitAsync(t.Context(), store.Txn{Then: []store.Write{{Key: store.Key{Name: "a"}}}}, func(_ uint64, err error) { done <- err })
+		}
+		s.Sync(t.Context())
+	})
+	<-fs.asked
+	goOn()
+	for range cap(done) {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// hanging is a file system that is slow to tell its room.
+type hanging struct {
+	vfs.FS
+	asked, goOn chan struct{}
+}
+
+func (h hanging) GetDiskUsage(path string) (vfs.DiskUsage, error) {
+	h.asked <- struct{}{}
+	<-h.goOn
+	return vfs.DiskUsage{AvailBytes: 1 << 40}, nil
+}
+
 // A lazy store syncs what it acknowledged within a second.
 func TestLazyIsSynced(t *testing.T) {
 	t.Parallel()
