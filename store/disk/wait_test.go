@@ -224,8 +224,10 @@ type hanging struct {
 }
 
 func (h hanging) GetDiskUsage(path string) (vfs.DiskUsage, error) {
-	h.asked <- struct{}{}
-	<-h.goOn
+	if path == "/store" { // for the store, not its database
+		h.asked <- struct{}{}
+		<-h.goOn
+	}
 	return vfs.DiskUsage{AvailBytes: 1 << 40}, nil
 }
 
