@@ -68,7 +68,7 @@ func (q *request) noMoreResources() *Problem {
 }
 
 func (q *request) noMoreBytes() *Problem {
-	return problemFull.withLimit(q.site.cfg.MaxBytes, q.site.bytes.Load(), "max-bytes", "The values would be longer together than limit octets; value is how long they are. DELETE one, or have the limit raised.")
+	return problemFull.withLimit(q.site.cfg.MaxBytes, q.site.bytes.Load(), "max-bytes", "All values together may have `limit` octets, and have `value` without this change. Send a shorter one, DELETE something, or have the limit raised.")
 }
 
 func (q *request) noMoreKeys() *Problem {

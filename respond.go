@@ -25,6 +25,16 @@ type site struct {
 	gate     Gate
 	pending  *budget
 	stopping atomic.Bool // no resource is found any more
+	failures sparse      // of the store
+}
+
+// sparse says when a message that would be repeated with every request is to be logged: once a
+// second.
+type sparse struct{ next atomic.Int64 }
+
+func (s *sparse) due(now time.Time) bool {
+	next := s.next.Load()
+	return now.UnixNano() >= next && s.next.CompareAndSwap(next, now.Add(time.Second).UnixNano())
 }
 
 // A step is what a request needs next.
@@ -663,13 +673,20 @@ func (q *request) notCommitted(err error) step {
 		q.site.log.Error("outcome of a change is unknown", "uri", q.entry.uri(), "method", q.head.Method, "error", err)
 		return q.refuse(problemUnknownOutcome.with("Whether the change was made could not be learned. Look before you send it again."))
 	case errors.Is(err, store.ErrUnavailable):
-		q.site.log.Error("store is unavailable", "uri", q.entry.uri(), "method", q.head.Method, "error", err)
+		q.logFailure("store is unavailable", err)
 		return q.refuse(problemUnavailable.with("The store can't be reached; nothing was changed."))
 	case errors.Is(err, store.ErrClosed):
 		return q.refuse(problemStopping.with("The server is stopping; nothing was changed."))
 	}
-	q.site.log.Error("store failed", "uri", q.entry.uri(), "method", q.head.Method, "error", err)
+	q.logFailure("store failed", err)
 	return q.refuse(problemInternal.with("The store failed; nothing was changed. The server's log has the details."))
+}
+
+// logFailure tells of the first of the requests of a second that failed so.
+func (q *request) logFailure(what string, err error) {
+	if q.site.failures.due(time.Now()) {
+		q.site.log.Error(what, "uri", q.entry.uri(), "method", q.head.Method, "error", err)
+	}
 }
 
 func (q *request) conditionFailed(failed *store.ConditionError) step {

@@ -66,9 +66,9 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) (err err
 	if s.data != "" {
 		loaded = collectLess()
 		defer loaded()
-		kept, err := s.openStore(log)
-		if err != nil {
-			return err
+		kept, failed := s.openStore(log)
+		if failed != nil {
+			return failed
 		}
 		defer func() { err = errors.Join(err, kept.Close()) }()
 		cfg.Store = kept
@@ -112,7 +112,7 @@ func collectLess() (done func()) {
 func (s *settings) openStore(log *slog.Logger) (*disk.Store, error) {
 	kept, err := disk.Open(s.data, disk.Options{Lazy: s.lazySync, Logger: log})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.source("data"), err)
+		return nil, fmt.Errorf("%s: %w", s.source("data"), storeError(err))
 	}
 	return kept, nil
 }

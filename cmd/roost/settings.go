@@ -52,7 +52,7 @@ func (s *settings) define(f *pflag.FlagSet) {
 	f.Var(newMultiple(&s.resources, "URI=VALUE", "", parseDeclaration), "resource", "a resource with its value; URI=@FILE takes the value from a file, URI=@@… is a value that begins with @; repeatable")
 	f.Var(newSingle(&s.methods, "METHODS", "GET", parseMethods), "methods", "what those resources answer, of GET,PUT,POST,DELETE")
 	f.Var(newSingle(&s.mediaType, "MEDIA", "", parseMediaType), "type", "their media type, or TEXT, XML, PLAIN, JSON, OCTET, APP_XML (default text/html, or by the ending of the file)")
-	f.Var(newSingle(&s.data, "DIR", "", parseFile), "data", "keep the resources in this folder, made if it is not there: what is acknowledged survives (default in memory alone)")
+	f.Var(newSingle(&s.data, "DIR", "", parseFolder), "data", "keep the resources in this folder, which is made if it is not there: what is acknowledged survives. A value that is kept there goes before that of --resource; methods and types are those of the command line (default in memory alone)")
 	f.Var(newSingle(&s.lazySync, "bool", "", parseBool), "lazy-sync", "with --data: acknowledge changes before they are synced; those of the last second are lost when the current fails")
 	f.Lookup("lazy-sync").NoOptDefVal = "true"
 	f.Var(newSingle(&s.resetValues, "bool", "", parseBool), "reset-values", "with --data: the values of --resource take the place of those that are kept")
@@ -63,9 +63,9 @@ func (s *settings) define(f *pflag.FlagSet) {
 	f.Var(newSingle(&s.index, "bool", "true", parseBool), "index", "answer GET of a path that ends in / and is no resource with what is below it, as a page, JSON or an event stream")
 	f.Lookup("index").NoOptDefVal = "true"
 	f.Var(newSingle(&s.maxURI, "N", "", parseCount), "max-uri", "how many resources there can be; 0 is the default, -1 is no limit (default 100)")
-	f.Var(newSingle(&s.maxBytes, "SIZE", "", parseSize), "max-bytes", "how long all values are together (default no limit)")
+	f.Var(newSingle(&s.maxBytes, "SIZE", "", parseSize), "max-bytes", "how long all values are together; 0 and less is no limit (default no limit)")
 	f.Var(newSingle(&s.maxBody, "SIZE", "", parseSize), "max-body", "the longest content of a request: 65536, 64KiB, 1MiB; 0 is the default, -1 is no limit (default 1MiB)")
-	f.Var(newSingle(&s.maxPending, "SIZE", "", parseSize), "max-pending", "all contents being received together (default 64MiB, or four times --max-body)")
+	f.Var(newSingle(&s.maxPending, "SIZE", "", parseSize), "max-pending", "all contents being received together; 0 is the default, less is no limit (default 64MiB, or four times --max-body)")
 	f.Var(newSingle(&s.maxWatchers, "N", "", parseCount), "max-watchers", "how many requests wait for changes; 0 is the default, -1 is no limit (default 16384)")
 	f.Var(newSingle(&s.maxRemembered, "N", "", parseCount), "max-remembered", "how many answers are remembered for their Idempotency-Key; 0 is the default, -1 is no limit (default 16384)")
 	f.Var(newSingle(&s.prefix, "PATH", "", parsePrefix), "prefix", "the path below which a router in front of the server has it, such as /api")
@@ -142,6 +142,9 @@ func (s *settings) checkTLS() error {
 		return usagef("%s %q without --tls-cert: give both, or neither", s.source("tls-key"), s.tlsKey)
 	case s.tlsCert != "" && s.tlsKey == "":
 		return usagef("%s %q without --tls-key: give both, or neither", s.source("tls-cert"), s.tlsCert)
+	}
+	if s.tls() && roost.Plane(s.plane) == roost.PlaneFast {
+		return usagef("%s fast speaks no TLS: give auto or reference, or leave %s and %s away", s.source("plane"), s.source("tls-cert"), s.source("tls-key"))
 	}
 	for _, addr := range s.listen {
 		if !s.tls() && port(addr) == httpsPort {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -60,6 +61,10 @@ func storeError(err error) error {
 	switch {
 	case errors.Is(err, disk.ErrInUse):
 		return fmt.Errorf("%w; stop that first", err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w; become the user that the folder belongs to, or change its rights", err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w; name a folder", err)
 	case errors.Is(err, os.ErrNotExist) && !errors.Is(err, disk.ErrDamaged):
 		return fmt.Errorf("%w; name the folder of a store", err)
 	}

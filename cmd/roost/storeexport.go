@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -47,7 +48,7 @@ func storeExportCommand() *cobra.Command {
 func writeWhole(name string, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
-		return err
+		return fmt.Errorf("no file can be made in the folder %q: %w", filepath.Dir(name), errors.Unwrap(err))
 	}
 	err = write(f)
 	if err == nil {

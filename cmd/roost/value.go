@@ -50,6 +50,13 @@ func parseFile(s string) (string, error) {
 	return s, nil
 }
 
+func parseFolder(s string) (string, error) {
+	if s == "" {
+		return "", errors.New("give the name of a folder")
+	}
+	return s, nil
+}
+
 func parseCount(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil {

@@ -95,10 +95,10 @@ type Store struct {
 	revision uint64       // of the newest queued
 	tally    tally        // of items
 	queue    []*pending
-	enough   int        // how many the writer waits for
-	writing  []*pending // what the writer took last
-	last     *pending   // the newest transaction, wherever it is; never a follower
-	closed   bool       // nothing is queued any more
+	enough   int           // how many the writer waits for
+	writing  []*pending    // what the writer took last
+	last     *pending      // the newest transaction, wherever it is; never a follower
+	closed   bool          // nothing is queued any more
 	more     chan struct{} // tells the writer that the queue has something
 
 	applied atomic.Uint64 // revision of what the follower has seen, or would have
@@ -110,6 +110,7 @@ type Store struct {
 	failure failure
 	written chan struct{} // closed when the writer has ended
 	end     sync.Once
+	opened  atomic.Bool // before that, what fails is Open's error
 	free    freeSpace
 }
 
@@ -158,6 +159,7 @@ func Open(dir string, opts Options) (*Store, error) {
 		s.release()
 		return nil, fmt.Errorf("open store %q: %w", dir, err)
 	}
+	s.opened.Store(true)
 	go s.write()
 	return s, nil
 }
@@ -178,6 +180,7 @@ func (s *Store) open() (err error) {
 	}
 	database := filepath.Join(s.dir, databaseFolder)
 	if isNew {
+		s.opts.Logger.Info("making a new store", "store", s.dir)
 		return s.make(database, nil)
 	}
 	if err := checkFormat(fs, s.dir); err != nil {
@@ -288,7 +291,9 @@ func (s *Store) fail(err error) {
 	for _, p := range lost {
 		s.tell(p, fmt.Errorf("%w: %w", ErrFailed, s.failure.err))
 	}
-	s.opts.Logger.Error("disk failed; no change is accepted until the store is opened again", "store", s.dir, "error", err)
+	if s.opened.Load() {
+		s.opts.Logger.Error("disk failed; no change is accepted until the store is opened again", "store", s.dir, "error", err)
+	}
 }
 
 // Follow implements [store.Store]. All calls of apply come from a goroutine of the store's. It

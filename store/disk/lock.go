@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -41,14 +42,15 @@ func acquire(fs vfs.FS, dir string) (*lock, error) {
 		if !isHeld(err) {
 			return nil, fmt.Errorf("lock the folder: %w", err)
 		}
-		who, _ := readSmall(fs, l.holder)
+		note, _ := readSmall(fs, l.holder)
+		who := strings.TrimSpace(note)
 		if who == "" {
 			who = "nobody knows by whom"
 		}
-		return nil, fmt.Errorf("%w: %s (%w)", ErrInUse, who, err)
+		return nil, fmt.Errorf("%w: %s", ErrInUse, who)
 	}
 	host, _ := os.Hostname()
-	note := fmt.Sprintf("process %d on %s, since %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	note := fmt.Sprintf("process %d on %s, since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
 	writeSmall(fs, dir, holderFile, note) // if it can be: a store on a full disk is to be read
 	return l, nil
 }
