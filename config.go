@@ -54,7 +54,8 @@ type Config struct {
 	MaxURI int
 
 	// MaxBytes is how long all values are together at most, whoever made them: no limit by
-	// default. A change beyond it is answered 507.
+	// default. A change beyond it is answered 507. What a store has already stays, however
+	// much it is.
 	MaxBytes int64
 
 	// MaxBodyBytes is the longest content a request may bring: 1 MiB by default.
@@ -115,7 +116,7 @@ type Config struct {
 
 	// Store keeps the representations. By default they are in memory and gone
 	// with the server. A store given here serves one server at a time, and is not
-	// closed by it.
+	// closed by it. What it has is there after New.
 	Store store.Store
 
 	// Gate, where set, is asked about each request after the cross-origin rule

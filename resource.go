@@ -144,7 +144,9 @@ func (r *Resource) SetTTL(ctx context.Context, ttl time.Duration) error {
 // RegisterRequestHandler makes the resource answer methods, and those only. It
 // replaces what was registered, methods and callback both. With no method at all the
 // resource answers none, also where it answered as the one it was made under.
-// callback may be nil. A request under way keeps the callback that it found. Its
+// callback may be nil. A request under way keeps the callback that it found. Methods are
+// kept in the store, and a callback is this process's: where the resource was there already
+// it is registered again, best before Start. Its
 // errors are those of SetValue, and ErrConfig.
 func (r *Resource) RegisterRequestHandler(ctx context.Context, methods Method, callback Callback) error {
 	const op = "register request handler of"

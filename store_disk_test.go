@@ -65,6 +65,10 @@ func TestRestart(t *testing.T) {
 	if got := told.wait(t, 2); got[1].Status != 204 {
 		t.Errorf("%+v", got[1])
 	}
+	s.do("PUT", child, "again") // calls that of the one it was made under
+	if got := told.wait(t, 1); got[len(got)-1].URI != child {
+		t.Errorf("%+v", got[len(got)-1])
+	}
 	e = s.watch("/d/a", "Last-Event-ID: "+last.ID)
 	e.expect(event{Data: "x"}) // without a reset: it is the same store
 	of = s.watch("/d/", "Last-Event-ID: "+grown.ID)
