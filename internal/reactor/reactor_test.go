@@ -86,6 +86,10 @@ func (h *lines) Received(c *Conn, b []byte) int {
 				})
 			}()
 			return used
+		case "long sleep":
+			c.WriteShared(h.long)
+			c.Pause()
+			return used
 		case "sleep":
 			c.Pause()
 			return used
@@ -641,4 +645,59 @@ func TestLongTime(t *testing.T) {
 		send(t, c, "a\n")
 		expect(t, c, "got a\n")
 	}
+}
+
+// A slow reader gets all, though its connection is paused and it sends nothing.
+func TestPausedSlowReader(t *testing.T) {
+	h := newLines()
+	_, addr := serve(t, h, Options{})
+	c := dial(t, addr)
+	send(t, c, "long sleep\n")
+	expect(t, c, string(h.long))
+}
+
+// What comes for a connection that is paused, be it the end, does not keep its loop busy.
+func TestPausedIsQuiet(t *testing.T) {
+	h := newLines()
+	_, addr := serve(t, h, Options{Loops: 1})
+	for _, then := range []func(*net.TCPConn){
+		func(c *net.TCPConn) { send(t, c, "more\n") },
+		func(c *net.TCPConn) { c.CloseWrite() },
+	} {
+		c := dial(t, addr)
+		send(t, c, "sleep\n")
+		time.Sleep(10 * time.Millisecond)
+		then(c)
+		used, begun := processorTime(t), time.Now()
+		time.Sleep(200 * time.Millisecond)
+		if used, passed := processorTime(t)-used, time.Since(begun); used > passed/10 {
+			t.Errorf("%v of processor time in %v", used, passed)
+		}
+	}
+}
+
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// Each Wake after the last was heard is heard, and each Pause is told that the client has left.
+func TestAgain(t *testing.T) {
+	h := newLines()
+	_, addr := serve(t, h, Options{})
+	c := dial(t, addr)
+	send(t, c, "sleep\nsleep\nsleep\nend\n")
+	c.CloseWrite()
+	for range 3 {
+		if got := next(t, h.ended); got != "left" {
+			t.Fatal(got)
+		}
+		h.conn.Load().Wake()
+		expect(t, c, "woken\n")
+	}
+	expect(t, c, "got end\n")
 }
