@@ -381,6 +381,11 @@ func (p *planeAnswer) normalise(epoch string) {
 	}
 	if strings.HasPrefix(p.fields.Get("Etag"), "W/") { // the index, which tells times
 		p.fields.Del("Content-Length")
+		for _, name := range []string{"Repr-Digest", "Content-Digest"} {
+			if p.fields.Get(name) != "" {
+				p.fields.Set(name, "DIGEST")
+			}
+		}
 	}
 }
 
