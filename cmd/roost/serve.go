@@ -64,7 +64,7 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) (err err
 	}
 	loaded := func() {}
 	if s.data != "" {
-		loaded = collectLess()
+		loaded = collectNothing()
 		defer loaded()
 		kept, failed := s.openStore(log)
 		if failed != nil {
@@ -97,14 +97,14 @@ func (s *settings) serve(ctx context.Context, stdout, stderr io.Writer) (err err
 	return service.run(signals)
 }
 
-// collectLess has garbage collected less often until done is called, unless the environment says how
-// often: nearly everything that is allocated while a store is loaded stays, so there is little
-// to collect.
-func collectLess() (done func()) {
+// collectNothing has no garbage collected until done is called, unless the environment says how
+// often, or memory comes near GOMEMLIMIT: nearly everything that is allocated while a store is
+// loaded stays.
+func collectNothing() (done func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}
-	before := debug.SetGCPercent(400)
+	before := debug.SetGCPercent(-1)
 	return sync.OnceFunc(func() { debug.SetGCPercent(before) })
 }
 

@@ -306,6 +306,7 @@ func (l *Loop) accept(listener *Listener) {
 			r.release()
 			continue
 		}
+		boundUnsent(fd)
 		c := newConn(fd, listener, &l.accepted, l.now)
 		if to := r.quietest(); to == l {
 			l.count.Add(1)

@@ -701,3 +701,20 @@ func TestAgain(t *testing.T) {
 	}
 	expect(t, c, "got end\n")
 }
+
+// What a reader does not take is not handed to the system, but for a little.
+func TestLittleWaitsInSystem(t *testing.T) {
+	h := newLines()
+	_, addr := serve(t, h, Options{})
+	c := dial(t, addr)
+	c.SetReadBuffer(16 << 10)
+	send(t, c, "long\n")
+	time.Sleep(100 * time.Millisecond)
+	handed := make(chan int64, 1)
+	conn := h.conn.Load()
+	conn.Do(func(bool) { handed <- conn.Sent() })
+	if n := <-handed; n == 0 || n > 1<<20 {
+		t.Errorf("%d octets are with the system", n)
+	}
+	expect(t, c, string(h.long))
+}

@@ -66,3 +66,12 @@ func setUp(fd int) {
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAlive)
 	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 9)
 }
+
+// boundUnsent has what a reader does not take wait here, where it is shared, and not in the
+// system: a thousand slow readers had that short of memory for sockets, and octets of others
+// dropped, to be sent again after a second. A connection does not get it from its listener,
+// which is one of MPTCP.
+func boundUnsent(fd int) {
+	const octets = 128 << 10
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, octets)
+}
