@@ -64,6 +64,14 @@ func start(p *Process) (_ *Process, err error) {
 	return p, nil
 }
 
+// Install installs packages of Debian, which takes root.
+func Install(packages ...string) error {
+	cmd := exec.Command("apt-get", append([]string{"install", "-y", "--no-install-recommends"}, packages...)...)
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	return cmd.Run()
+}
+
 // FreePort is a port of the loopback interface that nobody listens at, for servers that can't
 // choose one.
 func FreePort() (string, error) {

@@ -6,19 +6,22 @@
 //
 // Redis gets its load from redis-benchmark, and Roost from wrk: two programs in C with one
 // thread each, and not the same. Both servers have their files on one file system, and take
-// turns. It installs nothing: what is missing it says, and leaves out.
+// turns. It installs nothing unless -install is given: what is missing it says, and leaves out.
 package main
 
 import (
 	"flag"
 	"fmt"
 	"log"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
+
+	"roost/bench"
 )
 
 func main() {
@@ -31,12 +34,18 @@ func main() {
 	flag.IntVar(&m.resources, "resources", 1_000_000, "resources in the store that is opened; none if 0")
 	flag.IntVar(&m.openings, "openings", 3, "how often it is opened")
 	flag.StringVar(&m.profile, "profile", "", "file to write a profile of the memory of the opened store to")
+	install := flag.Bool("install", false, "install what is missing, with apt-get")
 	open := flag.String("open", "", "open the store in that folder (for this program's own use)")
 	flag.Parse()
 	var err error
-	if *open != "" {
+	if *install {
+		err = bench.Install(slices.Sorted(maps.Values(packages))...)
+	}
+	switch {
+	case err != nil:
+	case *open != "":
 		err = beOpened(*open, m.profile)
-	} else {
+	default:
 		err = m.run()
 	}
 	if err != nil {

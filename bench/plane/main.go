@@ -22,6 +22,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"roost/bench"
 )
 
 func main() {
@@ -91,7 +93,7 @@ func (m *measurement) run(install bool) (err error) {
 	}
 	defer os.RemoveAll(m.dir)
 	if install {
-		if err := m.command("apt-get", "install", "-y", "wrk", "nginx", "h2o", "gcc"); err != nil {
+		if err := bench.Install("wrk", "nginx", "h2o", "gcc"); err != nil {
 			return err
 		}
 	}
