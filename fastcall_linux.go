@@ -178,7 +178,7 @@ func (k *fastCall) codes() bool {
 	if coding <= 0 || k.head.Method != http.MethodGet && k.head.Method != http.MethodHead {
 		return false
 	}
-	e := k.plane.server.site.entries.getBytes([]byte(k.head.Target))
+	e := k.plane.server.site.entries.get(k.head.Target)
 	return e == nil || e.current.Load().codes() // another spelling of something, maybe
 }
 

@@ -84,19 +84,11 @@ func number(name string, otherwise uint64) uint64 {
 // launch starts the program, for as long as the test.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command("roost", args...), ended: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	if err := p.cmd.Start(); err != nil {
+	p := &process{cmd: exec.Command("roost", args...)}
+	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.ended)
-	}()
-	t.Cleanup(func() {
-		p.cmd.Process.Kill()
-		<-p.ended
-	})
+	t.Cleanup(p.kill)
 	return p
 }
 
@@ -151,7 +143,6 @@ func (v *victim) kill() {
 		v.t.Fatalf("after %d kills it ended: %v\n%s", v.kills, v.running.err, text)
 	default:
 	}
-	v.running.cmd.Process.Kill()
-	<-v.running.ended
+	v.running.kill()
 	v.kills++
 }

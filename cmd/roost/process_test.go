@@ -30,6 +30,25 @@ type process struct {
 	err            error // of Wait, once ended
 }
 
+// start starts p, whose output is kept. Whoever does sees to it that p is killed.
+func (p *process) start() error {
+	p.ended = make(chan struct{})
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.ended)
+	}()
+	return nil
+}
+
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	<-p.ended
+}
+
 // output is what a process wrote, for others to wait on.
 type output struct {
 	mu   sync.Mutex
@@ -89,20 +108,12 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, len(args) > 0 && s.processes[name] == nil, neg, usage)
 	program, err := exec.LookPath(args[0])
 	ts.Check(err)
-	p := &process{cmd: exec.Command(program, args[1:]...), ended: make(chan struct{})}
+	p := &process{cmd: exec.Command(program, args[1:]...)}
 	p.cmd.Env, p.cmd.Dir = environment, ts.MkAbs(".")
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.WaitDelay = endTime // what it started may have its output open still
 	ownGroup(p.cmd)
-	ts.Check(p.cmd.Start())
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.ended)
-	}()
-	ts.Defer(func() {
-		p.cmd.Process.Kill()
-		<-p.ended
-	})
+	ts.Check(p.start())
+	ts.Defer(p.kill)
 	s.processes[name] = p
 }
 

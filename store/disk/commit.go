@@ -41,7 +41,7 @@ func (s *Store) CommitAsync(ctx context.Context, txn store.Txn, done func(revisi
 		done(0, fmt.Errorf("commit: %w", err))
 		return
 	}
-	if s.opts.MinFree > 0 && grows(txn) && s.free.isOld() {
+	if s.needs(txn) > 0 && s.free.isOld() {
 		go func() { // the file system may let us wait
 			s.free.ask()
 			s.commit(ctx, txn, done)
@@ -77,7 +77,7 @@ func (s *Store) enqueue(ctx context.Context, txn store.Txn, done func(uint64, er
 	if size(txn) > maxTxn {
 		return 0, fmt.Errorf("%w: one transaction takes at most %d bytes", store.ErrFull, maxTxn/2), false
 	}
-	if grows(txn) && s.opts.MinFree > 0 && s.free.less(uint64(s.opts.MinFree)+size(txn)) {
+	if s.free.less(s.needs(txn)) {
 		return 0, store.ErrFull, false
 	}
 	for i := range txn.Then {
@@ -162,6 +162,14 @@ func (s *Store) tell(p *pending, failed error) {
 	for _, told := range waiting {
 		told(failed)
 	}
+}
+
+// needs is how much room a transaction needs; none if it makes some.
+func (s *Store) needs(txn store.Txn) uint64 {
+	if s.opts.MinFree <= 0 || !grows(txn) {
+		return 0
+	}
+	return uint64(s.opts.MinFree) + size(txn)
 }
 
 // grows says whether a transaction writes something; what only deletes makes room.

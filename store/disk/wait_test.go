@@ -178,7 +178,13 @@ func TestCloseTwiceAfterFailure(t *testing.T) {
 	<-applying
 	s.fail(errors.New("in the background"))
 	go s.Close()
-	time.Sleep(50 * time.Millisecond)
+	within(t, "Close", func() {
+		for closing := false; !closing; time.Sleep(time.Millisecond) {
+			s.mu.Lock()
+			closing = s.closed
+			s.mu.Unlock()
+		}
+	})
 	closed := make(chan struct{})
 	go func() { s.Close(); close(closed) }()
 	select {
